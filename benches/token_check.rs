@@ -1,5 +1,5 @@
-//! What the check of a token costs that was seen before, and the verify of one that was not, beside the crypto library's
-//! bare verify of it: `cargo bench --bench token_check`.
+//! What the check of a token costs that was seen before, and the verify of one that was not, beside the crypto
+//! library's bare verify of it: `cargo bench --bench token_check`.
 //!
 //! The four are measured in turn, batch by batch, so that a busy machine is as unkind to each of them. One thread.
 

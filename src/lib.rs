@@ -38,8 +38,8 @@
 //! Use it with `default-features = false`: the feature `server` is the program. This page documents the library. The
 //! modules are parts of the program; they are hidden, and may change in any release.
 //!
-//! The folders are the architecture: `docs/ARCHITECTURE.md` is their map, and `tests/architecture.rs` holds their imports
-//! to it.
+//! The folders are the architecture: `docs/ARCHITECTURE.md` is their map, and `tests/architecture.rs` holds their
+//! imports to it.
 
 #![deny(missing_docs)]
 

@@ -1,5 +1,5 @@
-//! docs/configuration.md lists exactly the settings of keyward.default.toml, with their defaults; and what it says of memory
-//! fits the limits of the files that ship.
+//! docs/configuration.md lists exactly the settings of keyward.default.toml, with their defaults; and what it says of
+//! memory fits the limits of the files that ship.
 
 #![allow(clippy::print_stdout, reason = "a test says why it was skipped")]
 

@@ -129,7 +129,8 @@ fn handed_on(file: &File) -> BTreeMap<String, Module> {
     names
 }
 
-/// Arrows from file to file. A folder's own file (`mod.rs`) and those in its folder may know each other: it is their face.
+/// Arrows from file to file. A folder's own file (`mod.rs`) and those in its folder may know each other: it is their
+/// face.
 fn arrows(files: &[File]) -> BTreeMap<Module, BTreeSet<Module>> {
     let modules: BTreeSet<&Module> = files.iter().map(|file| &file.module).collect();
     let handed_on: BTreeMap<&Module, _> = files.iter().map(|file| (&file.module, handed_on(file))).collect();

@@ -1,5 +1,5 @@
-//! Where a request ends, held to what actix-http makes of the same bytes: requests of random parts, good and bad, in random pieces.
-//! The fuzz targets look for the same with bytes of any kind.
+//! Where a request ends, held to what actix-http makes of the same bytes: requests of random parts, good and bad, in
+//! random pieces. The fuzz targets look for the same with bytes of any kind.
 
 use actix_codec::Decoder;
 use actix_http::{
@@ -46,7 +46,8 @@ enum Found {
     Part,
     /// All of one, and so many bytes behind it.
     Whole(usize),
-    /// One that wants to switch to another protocol: whatever follows its head is content, and nothing is handed over after it.
+    /// One that wants to switch to another protocol: whatever follows its head is content, and nothing is handed over
+    /// after it.
     Endless,
 }
 

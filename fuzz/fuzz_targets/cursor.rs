@@ -1,7 +1,7 @@
 //! Cursors of lists. The first byte chooses the list.
 //!
-//! It never panics. Only what a list has given is a cursor of it: not of another list, nor under another pepper, nor with
-//! a byte changed.
+//! It never panics. Only what a list has given is a cursor of it: not of another list, nor under another pepper, nor
+//! with a byte changed.
 #![no_main]
 
 use std::sync::LazyLock;

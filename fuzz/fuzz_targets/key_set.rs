@@ -1,5 +1,5 @@
-//! The key-set parser, as for a set that was fetched: JSON Web Keys, certificates in them, and objects of PEM blocks. The
-//! same bytes are also taken for a certificate, and for a public key.
+//! The key-set parser, as for a set that was fetched: JSON Web Keys, certificates in them, and objects of PEM blocks.
+//! The same bytes are also taken for a certificate, and for a public key.
 //!
 //! It never panics. No secret and no private key comes out of it: each is named as unusable, and none of the set's
 //! keys can be used with a shared secret's algorithm. A byte order mark changes nothing.

@@ -1,7 +1,7 @@
 //! What arrives by NOTIFY. The first byte chooses the channel, and whether a replica has sent the rest or anybody has.
 //!
-//! It never panics. Without a replica's proof it makes replicas read again, or revokers wait, and nothing else: no wait gets
-//! shorter by it and no lease longer. What a replica has sent means one thing.
+//! It never panics. Without a replica's proof it makes replicas read again, or revokers wait, and nothing else: no wait
+//! gets shorter by it and no lease longer. What a replica has sent means one thing.
 #![no_main]
 
 use std::{

@@ -1,8 +1,9 @@
-//! What a gateway tells of a request, and a policy that decides on it. A line each: method, host, target; then rules, each with hosts,
-//! paths and methods between spaces, and commas between several. `-` is none.
+//! What a gateway tells of a request, and a policy that decides on it. A line each: method, host, target; then rules,
+//! each with hosts, paths and methods between spaces, and commas between several. `-` is none.
 //!
-//! Nothing panics. What is accepted has one spelling, and every spelling of it that another server could take for the same meets
-//! the same rule or none. The index finds what looking at each rule by itself finds, and each rule takes what its text says.
+//! Nothing panics. What is accepted has one spelling, and every spelling of it that another server could take for the
+//! same meets the same rule or none. The index finds what looking at each rule by itself finds, and each rule takes
+//! what its text says.
 #![no_main]
 
 use keyward::domain::policy::{Asked, Demand, Host, HostPattern, Method, PathPattern, Policy, RequestPath, Rule, Unmet};

@@ -1,7 +1,7 @@
 //! What is taken for a request. The first byte says in what pieces the bytes come, the rest is what a client sends.
 //!
-//! It never panics; the pieces make no difference; and what is handed over as one request is what actix-http takes for one, no byte
-//! more or less.
+//! It never panics; the pieces make no difference; and what is handed over as one request is what actix-http takes for
+//! one, no byte more or less.
 #![no_main]
 
 mod codec;
@@ -54,7 +54,8 @@ enum Found {
     Part,
     /// All of one, and so many bytes behind it.
     Whole(usize),
-    /// One that wants to switch to another protocol: whatever follows its head is content, and nothing is handed over after it.
+    /// One that wants to switch to another protocol: whatever follows its head is content, and nothing is handed over
+    /// after it.
     Endless,
 }
 

@@ -1,7 +1,7 @@
 //! Request targets and hosts. The first byte chooses the method, the rest is the target, and a host.
 //!
-//! They never panic. What is taken for a target is one to the parser that actix-web has for them, with the same host, path and query;
-//! what is taken for a host has neither a user nor anything that ends a host.
+//! They never panic. What is taken for a target is one to the parser that actix-web has for them, with the same host,
+//! path and query; what is taken for a host has neither a user nor anything that ends a host.
 #![no_main]
 
 use actix_http::Uri;

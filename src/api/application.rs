@@ -44,8 +44,8 @@ pub type Pages = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
 /// The connections for the metrics alone: some readers, who read one text.
 const METRICS_CONNECTIONS: usize = 16;
 const METRICS_BUFFERED_BYTES: usize = 2 * 1024 * 1024;
-/// How long a connection for metrics may send nothing: shorter than a scrape's patience (10 s by default in Prometheus), so
-/// that idle connections can't keep a reader out.
+/// How long a connection for metrics may send nothing: shorter than a scrape's patience (10 s by default in
+/// Prometheus), so that idle connections can't keep a reader out.
 const METRICS_SILENCE: Duration = Duration::from_secs(3);
 
 /// The connections for the console alone: those of some dozens of people, or of a proxy. Each page is small.

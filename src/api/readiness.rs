@@ -53,8 +53,9 @@ impl Readiness {
         }
     }
 
-    /// Ends the start: from now on, readiness depends on the database. `schema_fits`: whether the database has just answered
-    /// with a current schema. If so, the lease counts even if the database fails before the first request for readiness.
+    /// Ends the start: from now on, readiness depends on the database. `schema_fits`: whether the database has just
+    /// answered with a current schema. If so, the lease counts even if the database fails before the first request for
+    /// readiness.
     pub fn prepared(&self, schema_fits: bool) {
         if schema_fits {
             self.database.found.send_replace((DatabaseState::Ok, true));

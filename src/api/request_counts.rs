@@ -124,9 +124,9 @@ impl RequestCounts {
         self.endpoints.iter().map(labels).chain(OTHERS)
     }
 
-    /// How many answers each route gave with each status, if it gave any. The failures of a route that was used begin with
-    /// 0: Prometheus sees no increase in a series that begins with its first events, so an outage between two scrapes would
-    /// be no error.
+    /// How many answers each route gave with each status, if it gave any. The failures of a route that was used begin
+    /// with 0: Prometheus sees no increase in a series that begins with its first events, so an outage between two
+    /// scrapes would be no error.
     pub fn counts(&self) -> impl Iterator<Item = (RouteLabels, &'static str, u64)> {
         let of_route = move |(route, labels): (usize, RouteLabels)| {
             let is_used = self.durations.distribution(route).count() > 0;

@@ -7,8 +7,8 @@ use tokio::sync::{Semaphore, mpsc};
 /// The maximum number of members of a batch, which is one statement.
 pub(super) const BATCH_MAX: usize = 256;
 
-/// Does `work` with what waits, in as large batches as accumulate while `at_once` of them are under way. Ends when nobody can
-/// send any more.
+/// Does `work` with what waits, in as large batches as accumulate while `at_once` of them are under way. Ends when
+/// nobody can send any more.
 pub(super) async fn in_batches<B, W>(mut waiting: mpsc::Receiver<B>, at_once: usize, work: impl Fn(Vec<B>) -> W + Send)
 where
     B: Send,

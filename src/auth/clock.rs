@@ -18,7 +18,8 @@ pub(crate) fn now() -> MonotonicTime {
     MonotonicTime::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
 }
 
-/// The second of this machine's wall clock. Only for what is told to people: it may step, and differ from the database's.
+/// The second of this machine's wall clock. Only for what is told to people: it may step, and differ from the
+/// database's.
 pub(crate) fn wall_second() -> i64 {
     clock_gettime(ClockId::Realtime).tv_sec
 }

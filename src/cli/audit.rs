@@ -56,8 +56,8 @@ struct List {
     /// Only what was done to this key.
     #[arg(long, value_name = "ID")]
     key: Option<KeyId>,
-    /// Only what was done by this one: the id of a key, the id of an owner (which stands for a token's issuer and subject),
-    /// or command_line.
+    /// Only what was done by this one: the id of a key, the id of an owner (which stands for a token's issuer and
+    /// subject), or command_line.
     #[arg(long, value_name = "ID", value_parser = values::actor, conflicts_with = "actor_subject")]
     actor: Option<Actor>,
     /// Only what was done with tokens of this subject.

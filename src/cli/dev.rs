@@ -125,7 +125,8 @@ fn people(issuer: &str) -> anyhow::Result<Vec<Person>> {
     Ok(vec![person(SUBJECT, &[])?, person("admin", &KEYWARD_SCOPES)?])
 }
 
-/// Which database is used, and where each secret comes from: what the environment names wins over what is in the data directory.
+/// Which database is used, and where each secret comes from: what the environment names wins over what is in the data
+/// directory.
 fn what_is_used(settings: &Settings, is_ours: bool, data_dir: &Path) -> String {
     let is_generated = |setting: &str| settings.origin(setting) == GENERATED;
     if is_ours && is_generated("jwt.secret") && is_generated("keys.peppers") {

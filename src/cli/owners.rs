@@ -64,7 +64,8 @@ Examples:
   keyward owners disable AGFsaWNl
   keyward owners disable --subject alice --reason 'does not pay'")]
     Disable(Switch),
-    /// Accept the keys of an owner again, but for those that are disabled themselves. Returns when every replica applies it.
+    /// Accept the keys of an owner again, but for those that are disabled themselves. Returns when every replica
+    /// applies it.
     #[command(after_help = "\
 Examples:
   keyward owners enable AGFsaWNl

@@ -90,8 +90,8 @@ impl Console {
         check.duration("console.survey_every", "1s", "1d")
     }
 
-    /// The section; within, `None` if there are no pages. `None` after its problems were recorded. All of it is read before
-    /// the first `?`.
+    /// The section; within, `None` if there are no pages. `None` after its problems were recorded. All of it is read
+    /// before the first `?`.
     pub(super) fn read(check: &mut Check<'_>, jwt: Option<&Jwt>, public_url: Option<&str>) -> Option<Option<Self>> {
         let enabled: Option<bool> = check.value("console.enabled", "true or false");
         let sessions = SessionLives::read(check);

@@ -96,8 +96,8 @@ pub enum Sampler {
 }
 
 impl Traces {
-    /// The section, or `None` after its problems were recorded. `Some(None)` if traces are off. All of it is read before
-    /// the first `?`.
+    /// The section, or `None` after its problems were recorded. `Some(None)` if traces are off. All of it is read
+    /// before the first `?`.
     pub(super) fn read(check: &mut Check<'_>) -> Option<Option<Self>> {
         let before = check.problems();
         let enabled: Option<bool> = check.value("traces.enabled", "true or false");

@@ -31,7 +31,8 @@ pub(crate) enum Fault {
     /// Nobody is signed in. They come back here.
     #[error("not signed in")]
     NotSignedIn(String),
-    /// Nobody is signed in any more who could send a form. No redirect: browsers let none lead from a form to another site.
+    /// Nobody is signed in any more who could send a form. No redirect: browsers let none lead from a form to another
+    /// site.
     #[error("not signed in any more")]
     SessionOver,
     /// They have signed in too long ago for what they want to do on this page.

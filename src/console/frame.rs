@@ -74,8 +74,8 @@ impl Frame {
     }
 }
 
-/// A text of somebody's in which nothing hides: what shows nothing, or turns the text around it, stands there by its number, and so
-/// do blanks at both ends.
+/// A text of somebody's in which nothing hides: what shows nothing, or turns the text around it, stands there by its
+/// number, and so do blanks at both ends.
 pub(super) fn marked(text: &str) -> String {
     let ends = text.len() - text.trim_start().len()..text.trim_end().len();
     let mut marked = String::with_capacity(text.len());

@@ -44,7 +44,8 @@ pub struct Author {
     pub address: Option<IpAddr>,
     /// The id of the request, also found in the log.
     pub request_id: Option<String>,
-    /// Who has handed the actor over to the console, if a link has begun their session: nobody there has seen them sign in.
+    /// Who has handed the actor over to the console, if a link has begun their session: nobody there has seen them sign
+    /// in.
     pub handed_over_by: Option<Actor>,
 }
 

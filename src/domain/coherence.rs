@@ -47,8 +47,8 @@ pub struct RecordId(pub u128);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChangeId(pub u64);
 
-/// The first 16 bits of the ids whose acknowledgements are rows. Earlier versions choose all bits at random; a replica of
-/// theirs that happens to choose these waits for a lease.
+/// The first 16 bits of the ids whose acknowledgements are rows. Earlier versions choose all bits at random; a replica
+/// of theirs that happens to choose these waits for a lease.
 const BY_ROWS: u64 = 0x6b77;
 
 impl ChangeId {
@@ -131,8 +131,8 @@ impl Mark {
     }
 }
 
-/// A message to replicas. All except [`Changed`](Self::Changed), [`Pulse`](Self::Pulse) and [`Unproven`](Self::Unproven)
-/// carry a proof that a replica sent them, which has been verified.
+/// A message to replicas. All except [`Changed`](Self::Changed), [`Pulse`](Self::Pulse) and
+/// [`Unproven`](Self::Unproven) carry a proof that a replica sent them, which has been verified.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Notification {
     /// A heartbeat, told to everybody, for versions that know no pulses.

@@ -43,8 +43,8 @@ pub(crate) struct Gate {
     pub(crate) proxies: TrustedProxies,
     /// Bounds the log of refusals.
     pub(crate) refusals: BoundedLog,
-    /// Bounds the log of requests that exceeded a limit. Separate from `refusals`, so that a flood over a limit does not hide
-    /// other refusals.
+    /// Bounds the log of requests that exceeded a limit. Separate from `refusals`, so that a flood over a limit does
+    /// not hide other refusals.
     pub(crate) limited: BoundedLog,
     /// Whether responses have the older headers about limits, too.
     pub(crate) legacy_headers: LegacyHeaders,
@@ -65,8 +65,8 @@ pub(crate) type Admitted = Result<Option<Allowance>, Refused>;
 pub(super) struct Anonymous(pub(super) CredentialKind);
 
 impl Gate {
-    /// Checks the request's credential under these rules. Inserts the [`Principal`] into the request and returns its limits, or
-    /// refuses it.
+    /// Checks the request's credential under these rules. Inserts the [`Principal`] into the request and returns its
+    /// limits, or refuses it.
     pub(super) fn check_request<'a>(
         &'a self,
         request: &'a HttpRequest,
@@ -100,10 +100,10 @@ impl Gate {
         self.check_for(presented, request, Spending::default(), |_| None)
     }
 
-    /// Checks a credential, or its absence. Every check of a request's own credential uses this function; verification and
-    /// introspection look at the keys in a request's body by [`KeyChecker::examine`]. `spending`: what the request uses of a
-    /// key's limits. `demand` returns what a valid credential lacks: it is asked before anything is taken from a key's limits,
-    /// so that a refusal costs nothing.
+    /// Checks a credential, or its absence. Every check of a request's own credential uses this function; verification
+    /// and introspection look at the keys in a request's body by [`KeyChecker::examine`]. `spending`: what the request
+    /// uses of a key's limits. `demand` returns what a valid credential lacks: it is asked before anything is taken
+    /// from a key's limits, so that a refusal costs nothing.
     pub(crate) fn check_for<'a>(
         &'a self,
         presented: Result<Presented<'a>, Denial>,

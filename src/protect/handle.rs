@@ -19,7 +19,8 @@ pub struct Keyward {
 /// This process as a replica.
 #[async_trait]
 pub(crate) trait ReplicaHandle: Send + Sync {
-    /// Deregisters the replica, writes pending data, gives back limits and credits, and closes the connections, in bounded time.
+    /// Deregisters the replica, writes pending data, gives back limits and credits, and closes the connections, in
+    /// bounded time.
     async fn end(&self);
 }
 
@@ -37,12 +38,12 @@ impl Keyward {
         &self.gate
     }
 
-    /// Deregisters this replica, so that no revocation waits for it, writes the last uses of keys, gives back what it has in
-    /// hand of limits and credits, and closes the connections. That usually takes milliseconds, and at most some ten seconds
-    /// if the database is slow. Call it after the server has stopped; later checks are answered 503.
+    /// Deregisters this replica, so that no revocation waits for it, writes the last uses of keys, gives back what it
+    /// has in hand of limits and credits, and closes the connections. That usually takes milliseconds, and at most some
+    /// ten seconds if the database is slow. Call it after the server has stopped; later checks are answered 503.
     ///
-    /// Without it, one revocation may wait for a whole lease, the last minute's uses of keys are lost, and what is in hand of
-    /// limits and credits counts as used.
+    /// Without it, one revocation may wait for a whole lease, the last minute's uses of keys are lost, and what is in
+    /// hand of limits and credits counts as used.
     pub async fn close(&self) {
         if let Some(membership) = &self.membership {
             membership.end().await;

@@ -24,8 +24,8 @@ impl Gate {
         }
     }
 
-    /// Puts the owner on the plan that their token claims, and logs one that does not exist. Returns that one's name, for
-    /// whoever adds something: what the owner may have is not known.
+    /// Puts the owner on the plan that their token claims, and logs one that does not exist. Returns that one's name,
+    /// for whoever adds something: what the owner may have is not known.
     ///
     /// # Errors
     /// [`Undecided`] if it may not have been done.

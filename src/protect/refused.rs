@@ -118,8 +118,9 @@ pub(crate) fn problem_type(code: &str) -> String {
 }
 
 /// A refused request. As a response, it is a problem (RFC 9457) with the headers that the RFCs require: 401 with
-/// `WWW-Authenticate` without a valid credential, 403 without the scope, 400 with two credentials, 429
-/// with `Retry-After`, `RateLimit` and `RateLimit-Policy` if a limit is exhausted, and 503 with `Retry-After` if the check could not be decided.
+/// `WWW-Authenticate` without a valid credential, 403 without the scope, 400 with two credentials, 429 with
+/// `Retry-After`, `RateLimit` and `RateLimit-Policy` if a limit is exhausted, and 503 with `Retry-After` if the check
+/// could not be decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     cause: Cause,

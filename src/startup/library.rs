@@ -115,7 +115,8 @@ impl Settings {
         self
     }
 
-    /// Whether responses also have the headers `X-RateLimit-Limit`, `-Remaining` and `-Reset` (`limits.legacy_headers`).
+    /// Whether responses also have the headers `X-RateLimit-Limit`, `-Remaining` and `-Reset`
+    /// (`limits.legacy_headers`).
     #[must_use]
     pub fn legacy_limit_headers(mut self, headers: LegacyHeaders) -> Self {
         self.limits.legacy_headers = headers;
@@ -138,8 +139,8 @@ impl Settings {
         self
     }
 
-    /// The number of concurrent hashes (`hashing.concurrency`). Each occupies a core for 0.3 ms and uses 1 MiB, or 12 ms
-    /// and 19 MiB if the key's hash has the profile `owasp`. The default is one per core.
+    /// The number of concurrent hashes (`hashing.concurrency`). Each occupies a core for 0.3 ms and uses 1 MiB, or 12
+    /// ms and 19 MiB if the key's hash has the profile `owasp`. The default is one per core.
     #[must_use]
     pub fn hashing_concurrency(mut self, count: NonZeroUsize) -> Self {
         self.hashing.concurrency = count;

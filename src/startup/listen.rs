@@ -1,4 +1,5 @@
-//! The addresses that a replica listens on: the API's, and those of the metrics and of the console, if they have their own.
+//! The addresses that a replica listens on: the API's, and those of the metrics and of the console, if they have their
+//! own.
 
 use std::{
     io,
@@ -48,7 +49,8 @@ pub(super) struct SideServer {
 }
 
 impl SideServer {
-    /// Listens there, if anywhere. Connections wait until they are served. `what` is served; `setting` names the address.
+    /// Listens there, if anywhere. Connections wait until they are served. `what` is served; `setting` names the
+    /// address.
     ///
     /// # Errors
     /// If the address can't be used; the message contains the remedy.
@@ -94,7 +96,8 @@ impl SideServer {
         self.address
     }
 
-    /// Stops: gracefully once the requests under way are answered, as far as the server's settings allow; otherwise at once.
+    /// Stops: gracefully once the requests under way are answered, as far as the server's settings allow; otherwise at
+    /// once.
     pub(super) async fn stop(self, gracefully: bool) {
         self.handle.stop(gracefully).await;
     }

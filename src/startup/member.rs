@@ -22,12 +22,12 @@ use crate::{
 /// How long a start waits until it listens. Without listening, a replica works, but slowly.
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The time limit for closing the connections to the database. No change is lost if it is exceeded: acknowledged changes are
-/// on disk.
+/// The time limit for closing the connections to the database. No change is lost if it is exceeded: acknowledged
+/// changes are on disk.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The time limit for writing the uses of keys at the end, if there are many. If the database does not answer, it is given up
-/// sooner.
+/// The time limit for writing the uses of keys at the end, if there are many. If the database does not answer, it is
+/// given up sooner.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time limit for giving back credits. Beyond it, they count as spent some minutes later.
 const RETURN_TIMEOUT: Duration = Duration::from_secs(3);

@@ -5,7 +5,8 @@
 //! - `library`: a replica within another application ([`Keyward::connect`](crate::Keyward::connect))
 //! - `member`: what a replica does from its start to its end
 //! - `metrics`: gathers what all parts count
-//! - `preparation`: what must be there before it serves; `peppers`: whether the peppers are those of the database's keys
+//! - `preparation`: what must be there before it serves; `peppers`: whether the peppers are those of the database's
+//!   keys
 //! - `server`: a replica that serves Keyward's own routes (`RunningServer`); `listen`: its addresses
 //! - `socket`: the optional Unix socket; `stop`: how a replica stops
 

@@ -1,5 +1,5 @@
-//! Whether this replica has the pepper that the keys in the database are made with. Without it, a replica would answer 401
-//! to every key, and look healthy.
+//! Whether this replica has the pepper that the keys in the database are made with. Without it, a replica would answer
+//! 401 to every key, and look healthy.
 
 use std::sync::{
     Arc,
@@ -43,7 +43,8 @@ impl Peppers {
     }
 }
 
-/// The database's health, and whether this replica fits it. A replica that has started on an older schema finds out here.
+/// The database's health, and whether this replica fits it. A replica that has started on an older schema finds out
+/// here.
 #[async_trait]
 impl Health for Peppers {
     async fn is_ready(&self) -> Result<bool, StoreError> {

@@ -68,9 +68,9 @@ pub struct RunningServer {
 }
 
 impl RunningServer {
-    /// Listens, and does all else that can be done without a database. It isn't ready until it is [prepared](Self::prepare).
-    /// To be called in the runtime that lasts as long as the replica. `hang_up` brings each SIGHUP, by which the policy is read
-    /// again.
+    /// Listens, and does all else that can be done without a database. It isn't ready until it is
+    /// [prepared](Self::prepare). To be called in the runtime that lasts as long as the replica. `hang_up` brings each
+    /// SIGHUP, by which the policy is read again.
     ///
     /// # Errors
     /// If any of this fails; the message contains the remedy.

@@ -84,8 +84,8 @@ pub(super) async fn drain(orders: &mut StopOrders, readiness: &Readiness, unread
     }
 }
 
-/// Does this to its end, or for a second after it is told to hurry: what the replica has in hand of limits is given back
-/// by then, if the database answers.
+/// Does this to its end, or for a second after it is told to hurry: what the replica has in hand of limits is given
+/// back by then, if the database answers.
 pub(super) async fn hurried(end: impl Future<Output = ()>, orders: &mut StopOrders) {
     let mut end = pin!(end);
     tokio::select! {

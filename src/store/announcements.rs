@@ -203,8 +203,8 @@ impl Announcer {
         Ok(listener)
     }
 
-    /// Also proves that this is the primary, even if the lease was registered before. Returns the channels there, because
-    /// the listening connection may have another search path.
+    /// Also proves that this is the primary, even if the lease was registered before. Returns the channels there,
+    /// because the listening connection may have another search path.
     async fn enter_lease(&self, lease: Duration) -> Result<Channels, StoreError> {
         let millis = i32::try_from(lease.as_millis()).unwrap_or(i32::MAX);
         let work = async {

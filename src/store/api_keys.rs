@@ -42,7 +42,8 @@ impl KeyStore for Store {
         let work = async {
             let mut read = self.requests.tentative().await?;
             let rows = match ids[..] {
-                // Planned once for each connection. A list is planned each time, because its length is not known before.
+                // Planned once for each connection. A list is planned each time, because its length is not known
+                // before.
                 [id] => stored_keys!("id = $1", id).fetch_all(&mut *read).await?,
                 _ => stored_keys!("id = ANY($1)", &ids).fetch_all(&mut *read).await?,
             };

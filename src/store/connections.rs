@@ -110,7 +110,8 @@ impl Connections {
         self.pool.most()
     }
 
-    /// A connection to an accepted server. If it is dropped amid its work, it is returned once its transaction has ended.
+    /// A connection to an accepted server. If it is dropped amid its work, it is returned once its transaction has
+    /// ended.
     pub(super) async fn acquire(&self) -> Result<Taken, StoreError> {
         Ok(self.tentative().await?.cleared_when_dropped())
     }

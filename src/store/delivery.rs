@@ -1,5 +1,5 @@
-//! Whether notifications arrive: each that is sent through the pool, on the listening connection, in the order of commits.
-//! Poolers and proxies may lose them, or lead to different servers.
+//! Whether notifications arrive: each that is sent through the pool, on the listening connection, in the order of
+//! commits. Poolers and proxies may lose them, or lead to different servers.
 
 use std::time::{Duration, Instant};
 

@@ -21,8 +21,8 @@ const COUNTED_MAX: i64 = 100;
 
 #[async_trait]
 impl LimitStore for Store {
-    /// One statement, and so one transaction. The rows are complete once the server has committed, and none of its timeouts
-    /// ends a commit (decision 62).
+    /// One statement, and so one transaction. The rows are complete once the server has committed, and none of its
+    /// timeouts ends a commit (decision 62).
     async fn take_slices(&self, requests: &[SliceRequest]) -> Result<Vec<SliceGrant>, StoreError> {
         let numbers = |of: fn(&SliceRequest) -> u64| -> Vec<i64> {
             requests.iter().map(|request| i64::try_from(of(request)).unwrap_or(i64::MAX)).collect()
@@ -131,8 +131,8 @@ impl LimitStore for Store {
                 i32::try_from(most).unwrap_or(i32::MAX),
             );
             let last = last.fetch_optional(&mut *connection).await?;
-            // An hour, because the clock may be set back, and because a row in use is cheaper to keep. Rows that a replica
-            // takes from are left to it.
+            // An hour, because the clock may be set back, and because a row in use is cheaper to keep. Rows that a
+            // replica takes from are left to it.
             let query = sqlx::query!(
                 "DELETE FROM limit_counts WHERE (holder, name, period) IN
                      (SELECT holder, name, period FROM limit_counts

@@ -183,7 +183,8 @@ impl Store {
         self.id
     }
 
-    /// The messages between replicas, authenticated by these keys. `address`: where this replica listens, for operators.
+    /// The messages between replicas, authenticated by these keys. `address`: where this replica listens, for
+    /// operators.
     pub fn announcements(self: &Arc<Self>, keys: MessageKeys, address: Option<String>) -> Arc<dyn Announcements> {
         Arc::new(Announcer::new(Arc::clone(self), keys, address))
     }
@@ -271,8 +272,8 @@ impl Store {
         self.within_deadline(statement, work).await
     }
 
-    /// The same for a replica's housekeeping, of which one thing is done at a time: requests have the other connections, and a
-    /// replica that starts does not open one for each.
+    /// The same for a replica's housekeeping, of which one thing is done at a time: requests have the other
+    /// connections, and a replica that starts does not open one for each.
     async fn tidy_up<T>(
         &self,
         statement: Statement,

@@ -56,8 +56,8 @@ impl Store {
         })
     }
 
-    /// The same for somebody who makes keys with the first of these peppers, which is noted. Writes nothing if it was noted
-    /// before, so that a replica also starts while nothing can be written.
+    /// The same for somebody who makes keys with the first of these peppers, which is noted. Writes nothing if it was
+    /// noted before, so that a replica also starts while nothing can be written.
     ///
     /// # Errors
     /// [`StoreError`] if the database could not answer.
@@ -80,8 +80,8 @@ impl Store {
         self.fits_peppers(peppers).await
     }
 
-    /// Forgets the pepper that new keys were made with, because it is lost: the next start notes its own. Returns whether it
-    /// was this one, as people write it.
+    /// Forgets the pepper that new keys were made with, because it is lost: the next start notes its own. Returns
+    /// whether it was this one, as people write it.
     ///
     /// # Errors
     /// [`StoreError`] if the database could not answer.

@@ -33,8 +33,8 @@ use crate::domain::{
 
 /// The number of sessions of everybody that a query examines. The page ends there, and the list continues after it.
 const LOOKED_AT: i64 = 10_000;
-/// A use is recorded at most so often: pages that follow each other cost one write. A quarter of a short idle time, so that
-/// nobody who goes on is signed out.
+/// A use is recorded at most so often: pages that follow each other cost one write. A quarter of a short idle time, so
+/// that nobody who goes on is signed out.
 const USE_RECORDED: Duration = Duration::from_secs(60);
 
 /// The query for the sessions with this condition that have not ended. It proves by its commit that its server is the
@@ -293,8 +293,8 @@ impl SessionStore for Store {
     }
 }
 
-/// Ends the oldest sessions of a person: of those who have signed in, or of those who were handed over. Neither kind puts an end
-/// to the other, so whoever may hand people over can't sign out people who have signed in.
+/// Ends the oldest sessions of a person: of those who have signed in, or of those who were handed over. Neither kind
+/// puts an end to the other, so whoever may hand people over can't sign out people who have signed in.
 async fn keep_newest(
     connection: &mut PgConnection,
     person: &Person,

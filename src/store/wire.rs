@@ -27,9 +27,9 @@
 //! TABLE NUMBER REPLICA:SEQUENCE:MS,…   the latest heartbeats in this table `replicas`; ids and sequences in hex
 //! ```
 //!
-//! The earliest versions know only [`CHANGES`], on which they send heartbeats, acknowledgements and deregistrations without
-//! a proof; anything that they can't read there makes them drop their cache. While replicas are replaced one by one,
-//! both kinds must keep the promise. So heartbeats and deregistrations are also sent there in the old form
+//! The earliest versions know only [`CHANGES`], on which they send heartbeats, acknowledgements and deregistrations
+//! without a proof; anything that they can't read there makes them drop their cache. While replicas are replaced one by
+//! one, both kinds must keep the promise. So heartbeats and deregistrations are also sent there in the old form
 //! ([`write_older_form`]), and acknowledgements while a replica is heard that may wait for them. Messages in that form
 //! make revokers wait, and have no other effect. This can be removed once nobody upgrades from such a version, and so
 //! can heartbeats on [`REPLICAS`] from a version that knows no pulses.

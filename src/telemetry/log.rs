@@ -27,8 +27,8 @@ const CAPPED: &[(&str, LevelFilter)] = &[
     // The steps of traced requests are for traces. Off, they are never made.
     ("keyward::traces", LevelFilter::OFF),
     ("rustls", LevelFilter::INFO),
-    // At INFO, it repeats at each start that a relation "already exists, skipping"; at WARN, for each connection what our own
-    // lines say once of an outage.
+    // At INFO, it repeats at each start that a relation "already exists, skipping"; at WARN, for each connection what
+    // our own lines say once of an outage.
     ("sqlx", LevelFilter::ERROR),
 ];
 

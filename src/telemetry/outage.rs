@@ -1,5 +1,5 @@
-//! Logs a recurring failure: one line when it begins, a line with a count at intervals, and one line when it is over. And
-//! a state that should not be: one line when it begins, and one when it is over.
+//! Logs a recurring failure: one line when it begins, a line with a count at intervals, and one line when it is over.
+//! And a state that should not be: one line when it begins, and one when it is over.
 
 use std::{
     fmt::Display,

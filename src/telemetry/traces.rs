@@ -1,7 +1,8 @@
 //! Traces: which requests have one, and the queue of ended spans.
 //!
-//! Whether a request is traced is decided before its span is made, so that a request without a trace costs a look at one
-//! header. Spans wait in a bounded queue, which `outbound` empties; those that find it full are dropped and counted.
+//! Whether a request is traced is decided before its span is made, so that a request without a trace costs a look at
+//! one header. Spans wait in a bounded queue, which `outbound` empties; those that find it full are dropped and
+//! counted.
 
 use std::{
     fmt::{Debug, Formatter},

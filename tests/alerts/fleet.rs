@@ -96,7 +96,8 @@ impl Fleet {
     }
 }
 
-/// Presents a key, a new key, a wrong key and tokens, and creates and revokes keys. What fails, fails: others watch that.
+/// Presents a key, a new key, a wrong key and tokens, and creates and revokes keys. What fails, fails: others watch
+/// that.
 async fn use_for_ever(url: String, name: String, issuer: String) {
     let person = Person::named(&name);
     let stranger = Person::with_claims(&json!({ "sub": name, "iss": issuer, "exp": 4_000_000_000_u64 }));

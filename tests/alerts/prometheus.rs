@@ -14,7 +14,8 @@ use test_support::{eventually, program::Folder, replica::Output};
 
 use crate::shipped;
 
-/// How often Prometheus scrapes and looks at the rules. A replica gives many scrapes within half a second the same text.
+/// How often Prometheus scrapes and looks at the rules. A replica gives many scrapes within half a second the same
+/// text.
 const STEP: &str = "500ms";
 /// Ranges of the rules become this much shorter.
 const FASTER: u64 = 300;
@@ -34,8 +35,8 @@ pub(crate) fn is_installed(program: &str) -> bool {
     found
 }
 
-/// The rules as they ship, for a test that can't wait: every range is [`FASTER`] times shorter, each alert fires after a
-/// second, and the keys of an issuer are old after 12 s, because the replicas fetch them every 10.
+/// The rules as they ship, for a test that can't wait: every range is [`FASTER`] times shorter, each alert fires after
+/// a second, and the keys of an issuer are old after 12 s, because the replicas fetch them every 10.
 fn shortened(rules: &str) -> String {
     let ranges = Regex::new(r"\[(\d+)([mhd])\]").expect("a pattern");
     let rules = ranges.replace_all(rules, |found: &Captures<'_>| {

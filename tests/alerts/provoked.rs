@@ -32,8 +32,8 @@ const WITHOUT_DATABASE: [&str; 5] = [
 /// Only promtool tests these: errors for days, and samples that fail for a quarter of an hour.
 const NOT_PROVOKED: [&str; 2] = ["KeywardErrorBudgetBurnsSlowly", "KeywardSamplesStale"];
 
-/// What a replica of another version says, on a server whose queue of notifications fills. No test can fill the real one,
-/// of 8 GB.
+/// What a replica of another version says, on a server whose queue of notifications fills. No test can fill the real
+/// one, of 8 GB.
 const OTHER_REPLICA: &str = "keyward_build_info{version=\"9.9.9\",revision=\"other\",replica=\"other\"} 1\n\
                              keyward_notification_queue_usage_ratio 0.4\n";
 

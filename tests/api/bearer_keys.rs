@@ -1,4 +1,5 @@
-//! A key as a bearer token (RFC 6750 §2.1): wherever a key is taken, except on the guide's routes, which are exact for ever.
+//! A key as a bearer token (RFC 6750 §2.1): wherever a key is taken, except on the guide's routes, which are exact for
+//! ever.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;

@@ -1,4 +1,5 @@
-//! Values on the command line: the limits are those of the API, what is wrong ends with 2, and nothing commands a terminal.
+//! Values on the command line: the limits are those of the API, what is wrong ends with 2, and nothing commands a
+//! terminal.
 
 use serde_json::json;
 

@@ -1,5 +1,5 @@
-//! What `docker-compose.yml` and its files promise, as far as that can be seen without containers. `tests/containers.sh` brings
-//! them up.
+//! What `docker-compose.yml` and its files promise, as far as that can be seen without containers.
+//! `tests/containers.sh` brings them up.
 
 use std::{collections::BTreeMap, fs, net::IpAddr, path::Path};
 

@@ -1,5 +1,5 @@
-//! What `keyward` says, and does, when there is no way to its database: the cause, the setting that holds it, and what to do,
-//! each once. What may heal is waited for, alive and not ready; what can't ends the start.
+//! What `keyward` says, and does, when there is no way to its database: the cause, the setting that holds it, and what
+//! to do, each once. What may heal is waited for, alive and not ready; what can't ends the start.
 
 use std::process::{Child, Stdio};
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Credits on keys and on owners: how they are set, shown, topped up and audited, who may change whose, and what is answered.
+//! Credits on keys and on owners: how they are set, shown, topped up and audited, who may change whose, and what is
+//! answered.
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -1,5 +1,6 @@
-//! A rolling update: a replica of an earlier build beside one of this. `KEYWARD_EARLIER` names the earlier program, which is
-//! from before migration 17; without it, these tests are skipped. `scripts/check.sh upgrade` builds it and runs them.
+//! A rolling update: a replica of an earlier build beside one of this. `KEYWARD_EARLIER` names the earlier program,
+//! which is from before migration 17; without it, these tests are skipped. `scripts/check.sh upgrade` builds it and
+//! runs them.
 
 use std::{
     env,
@@ -170,8 +171,8 @@ async fn an_update_under_load_and_the_way_back_fail_no_request() {
     }
 }
 
-/// An earlier program knows nothing of plans, and goes on making keys with them there: also as a role that may do only what
-/// an earlier migration has granted it.
+/// An earlier program knows nothing of plans, and goes on making keys with them there: also as a role that may do only
+/// what an earlier migration has granted it.
 #[tokio::test]
 async fn an_earlier_version_goes_on_making_keys_for_owners_on_plans() {
     let Some(earlier) = env::var_os("KEYWARD_EARLIER") else { return };

@@ -83,7 +83,8 @@ async fn the_command_line_tells_an_operator_of_the_limit() {
     assert!(message.contains("keys.max_new_per_day") && message.contains("another in "), "{message}");
 }
 
-/// Makes keys, long ago, of an `owner` that SQL names, with what `column` is to be. Copies of one of alice's, for a hash is dear.
+/// Makes keys, long ago, of an `owner` that SQL names, with what `column` is to be. Copies of one of alice's, for a
+/// hash is dear.
 fn insertion(count: i32, ago: &str, owner: &str, (column, value): (&str, &str)) -> String {
     format!(
         "INSERT INTO api_keys (id, issuer, subject, environment, created_at, updated_at, secret_hash, {column})

@@ -1,7 +1,7 @@
 //! `keyward dev` on a machine without the programs of PostgreSQL, and with a package manager that the test has written.
 //!
-//! Such a machine is this one, in a mount namespace of its own where nothing is installed: the folder of the programs is
-//! empty, and `/etc` is a copy. What the package manager "installs" are the programs that were hidden.
+//! Such a machine is this one, in a mount namespace of its own where nothing is installed: the folder of the programs
+//! is empty, and `/etc` is a copy. What the package manager "installs" are the programs that were hidden.
 
 use std::{
     fs,

@@ -1,8 +1,8 @@
 //! Keyward as its clients meet it: a real process, real HTTP, a real Postgres.
 //!
-//! Each test has a database and a `keyward serve` of its own ([`test_support::replica`]), or shares one with others if it only sends
-//! requests ([`test_support::shared_replica`]). It speaks through people who hold credentials ([`test_support::actors`]). What a
-//! test proves is its name.
+//! Each test has a database and a `keyward serve` of its own ([`test_support::replica`]), or shares one with others if
+//! it only sends requests ([`test_support::shared_replica`]). It speaks through people who hold credentials
+//! ([`test_support::actors`]). What a test proves is its name.
 
 mod addresses;
 mod audit;

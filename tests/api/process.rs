@@ -9,8 +9,8 @@ pub(crate) fn memory_kib(pid: u32) -> u64 {
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
-/// How busy the busiest thread of a process is while the test waits: the time in which it ran or wanted to, divided by the time that
-/// passed. One that spins wants to all the time, however busy the machine is with others.
+/// How busy the busiest thread of a process is while the test waits: the time in which it ran or wanted to, divided by
+/// the time that passed. One that spins wants to all the time, however busy the machine is with others.
 pub(crate) async fn busyness(pid: u32) -> f64 {
     const WATCHED: Duration = Duration::from_secs(2);
     let before = busy_nanoseconds(pid);

@@ -1,4 +1,5 @@
-//! Ready means able to decide: a database that is away for a moment takes no replica out, and alerts see it nevertheless.
+//! Ready means able to decide: a database that is away for a moment takes no replica out, and alerts see it
+//! nevertheless.
 
 use std::time::{Duration, Instant};
 

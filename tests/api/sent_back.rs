@@ -1,5 +1,5 @@
-//! What is shown can be sent back: a client that reads, changes one member and writes need not know which members nobody can
-//! change, nor which have moved meanwhile.
+//! What is shown can be sent back: a client that reads, changes one member and writes need not know which members
+//! nobody can change, nor which have moved meanwhile.
 
 use reqwest::Method;
 use serde_json::{Value, json};

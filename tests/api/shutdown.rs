@@ -95,7 +95,8 @@ async fn on_term_it_is_unready_first_then_drained_and_no_request_fails() {
     assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{answer}\n{}", replica.last_output());
 }
 
-/// Of two workers one ends at once, while the other's request waits for the database on a connection that the first has opened.
+/// Of two workers one ends at once, while the other's request waits for the database on a connection that the first has
+/// opened.
 #[tokio::test]
 #[cfg_attr(not(target_os = "linux"), ignore = "the workers are counted by /proc")]
 async fn a_connection_to_the_database_outlives_the_worker_that_has_opened_it() {

@@ -1,4 +1,5 @@
-//! Every route that takes an id is tried by two owners (OWASP API1:2023), and those of administrators by everybody else.
+//! Every route that takes an id is tried by two owners (OWASP API1:2023), and those of administrators by everybody
+//! else.
 
 use std::sync::{
     Arc,

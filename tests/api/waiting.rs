@@ -1,4 +1,5 @@
-//! What is waited for, and for how long: heads, bodies, idle connections. Not only at the first request of a connection.
+//! What is waited for, and for how long: heads, bodies, idle connections. Not only at the first request of a
+//! connection.
 
 use test_support::{
     actors::{CREATE, PROTECTED},
@@ -213,8 +214,8 @@ async fn when_clients_hold_as_much_as_they_may_a_large_request_is_503_and_checks
     let asking = |length: usize| {
         format!("{}Authorization: Bearer {}\r\nContent-Length: {length}\r\n\r\n", head("POST", CREATE), scene.token)
     };
-    // Twice as many as there is room for, so that there is none though some of them are refused themselves. All but their last byte, for
-    // what is only announced is not held.
+    // Twice as many as there is room for, so that there is none though some of them are refused themselves. All but
+    // their last byte, for what is only announced is not held.
     let mut held = Vec::new();
     for _ in 0..64 {
         let mut connection = Connection::open(&scene.replica).await;

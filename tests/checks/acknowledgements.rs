@@ -1,5 +1,5 @@
-//! How a replica acknowledges a change: by a row that only revokers read, or by a message, where a replica of an earlier
-//! version has made the change.
+//! How a replica acknowledges a change: by a row that only revokers read, or by a message, where a replica of an
+//! earlier version has made the change.
 
 use std::{sync::Arc, time::Duration};
 
@@ -195,7 +195,8 @@ async fn the_row_of_a_replica_that_sends_no_heartbeats_is_removed_and_no_other()
     assert_eq!(query.fetch_one(&rows).await.expect("a count"), 0);
 }
 
-/// In a database that began with the table, whoever begins to listen knows who may hold a lease, and need not wait for others.
+/// In a database that began with the table, whoever begins to listen knows who may hold a lease, and need not wait for
+/// others.
 #[tokio::test]
 async fn a_listener_reads_who_may_hold_a_lease_unless_earlier_versions_may_run() {
     let database = database().await;

@@ -1,4 +1,5 @@
-//! Limits on keys and on owners, in one replica: what is charged, when the database is asked, and what happens without it.
+//! Limits on keys and on owners, in one replica: what is charged, when the database is asked, and what happens without
+//! it.
 
 use std::{sync::Arc, time::Duration};
 

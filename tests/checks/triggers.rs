@@ -52,8 +52,8 @@ impl Schema {
         ids
     }
 
-    /// What has been announced since the last call: the keys, or `*`. On the channel of the schema and on that of earlier
-    /// versions alike.
+    /// What has been announced since the last call: the keys, or `*`. On the channel of the schema and on that of
+    /// earlier versions alike.
     async fn announced(&mut self) -> Vec<String> {
         sqlx::query("SELECT pg_notify('keyward', $1)").bind(END).execute(&self.rows).await.expect("a notification");
         let (mut announced, mut to_earlier_versions) = (Vec::new(), Vec::new());

@@ -70,8 +70,8 @@ pub(crate) struct Rules {
     pub(crate) settings: Vec<CoherenceTimings>,
     /// What the database says is the longest lease.
     pub(crate) longest_lease: Duration,
-    /// Whether replicas have rows: a listener reads all of them when it begins, and acknowledgements are rows. Otherwise
-    /// it waits for the longest lease, and heartbeats and acknowledgements are messages to all.
+    /// Whether replicas have rows: a listener reads all of them when it begins, and acknowledgements are rows.
+    /// Otherwise it waits for the longest lease, and heartbeats and acknowledgements are messages to all.
     pub(crate) has_rows: bool,
     /// Whether heartbeats are told to all by pulses.
     pub(crate) has_pulses: bool,

@@ -2,8 +2,8 @@
 //! caches and clocks of their own, and everything that may go wrong between them. The decisions are
 //! those of the production code; this file only moves messages and time.
 //!
-//! The database may have a standby that waits for everything it commits, and takes its place while the first one goes on:
-//! then the first has [`Server`] 0, and what counts happens on server 1.
+//! The database may have a standby that waits for everything it commits, and takes its place while the first one goes
+//! on: then the first has [`Server`] 0, and what counts happens on server 1.
 
 mod explored;
 mod judge;

@@ -58,7 +58,8 @@ async fn a_logout_token_ends_no_session_that_began_after_it_however_often_it_com
         assert_eq!(tell(&service.replica, &token).await, 200);
     }
     alice.open("/console/keys").await;
-    // Of a session that an earlier version began, or a link, only our clock says when it began, which may differ by a minute.
+    // Of a session that an earlier version began, or a link, only our clock says when it began, which may differ by a
+    // minute.
     let unknown = |seconds: u32| {
         format!(
             "UPDATE console_sessions SET token_issued_at = NULL, signed_in_at = now() + interval '{seconds} seconds'"

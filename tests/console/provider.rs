@@ -1,5 +1,5 @@
-//! An OpenID provider of a test's own (OpenID Connect Core 1.0 §3.1), on loopback, and a replica at which people sign in with
-//! it.
+//! An OpenID provider of a test's own (OpenID Connect Core 1.0 §3.1), on loopback, and a replica at which people sign
+//! in with it.
 
 use std::{
     collections::HashMap,

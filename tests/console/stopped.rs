@@ -1,4 +1,5 @@
-//! Keys and owners that are disabled, and sessions of products that are over: pages say so, and offer nothing that can only fail.
+//! Keys and owners that are disabled, and sessions of products that are over: pages say so, and offer nothing that can
+//! only fail.
 
 use serde_json::json;
 use test_support::database::execute;

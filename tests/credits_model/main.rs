@@ -1,8 +1,8 @@
-//! The promise of credits, explored: every order of events in small worlds, and long random runs in bigger ones. Each safeguard is
-//! then taken away, and the checker must find what is spent twice, or a sum that is broken.
+//! The promise of credits, explored: every order of events in small worlds, and long random runs in bigger ones. Each
+//! safeguard is then taken away, and the checker must find what is spent twice, or a sum that is broken.
 //!
-//! A failing test prints the steps that lead to the violation. `KEYWARD_SIMULATION_SEED=17 cargo test --test credits_model
-//! simulations` repeats one random run.
+//! A failing test prints the steps that lead to the violation. `KEYWARD_SIMULATION_SEED=17 cargo test --test
+//! credits_model simulations` repeats one random run.
 
 #![allow(clippy::print_stdout)] // the counterexamples and counts, for `--nocapture`
 

@@ -229,7 +229,8 @@ async fn with_any_one_of_two_standbys_the_old_primary_goes_on_accepting_and_with
         if is_safe {
             never_accepts(&old, &[&key]).await;
         } else {
-            // Whatever Keyward proves by a commit, this server has committed it. So docs/high-availability.md warns of it.
+            // Whatever Keyward proves by a commit, this server has committed it. So docs/high-availability.md warns of
+            // it.
             tokio::time::sleep(Duration::from_secs(2)).await;
             assert_eq!(status(&old, &key).await, 200, "the setting is safe after all: say so in the docs");
         }

@@ -24,8 +24,8 @@ const LOG_LEVEL: &str = "warn,keyward::startup=info";
 pub(crate) enum Deadlines {
     /// As they do in production: half a second for a connection, a second for a statement.
     AsShipped,
-    /// Longer than a machine is ever busy. For faults that leave the connections for work alone, and must disturb nobody:
-    /// there a 503 is a defect, and not a machine that has forty other things to do.
+    /// Longer than a machine is ever busy. For faults that leave the connections for work alone, and must disturb
+    /// nobody: there a 503 is a defect, and not a machine that has forty other things to do.
     Long,
 }
 

@@ -9,8 +9,8 @@ use crate::{
     scene::{LiveKey, Scene},
 };
 
-/// Keys to revoke, at most. A busy machine may cost a replica its lease for a moment; it reads the row then, and refuses the key
-/// that it would have gone on accepting.
+/// Keys to revoke, at most. A busy machine may cost a replica its lease for a moment; it reads the row then, and
+/// refuses the key that it would have gone on accepting.
 const TURNS: usize = 10;
 
 /// Revokes keys, the given one first, until these replicas were caught accepting one afterwards. No other may be.

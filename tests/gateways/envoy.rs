@@ -20,7 +20,8 @@ impl Gateway for Envoy {
 
     fn command(program: &Path, folder: &Folder, places: &Places) -> Command {
         let keyward: String = places.keyward.iter().map(|address| endpoint(address)).collect();
-        // A socket has no name to look up; and where there are several names, Envoy listens when it has looked up the first.
+        // A socket has no name to look up; and where there are several names, Envoy listens when it has looked up the
+        // first.
         let kind = if keyward.contains("pipe") || places.keyward.len() > 1 { "STATIC" } else { "STRICT_DNS" };
         let configuration = shipped(
             "envoy/envoy.yaml",

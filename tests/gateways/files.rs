@@ -1,4 +1,5 @@
-//! The files for Kubernetes, which nobody reads here: that they are YAML, close where they fail, and name what there is.
+//! The files for Kubernetes, which nobody reads here: that they are YAML, close where they fail, and name what there
+//! is.
 
 use std::{fs, path::Path};
 

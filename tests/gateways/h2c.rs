@@ -1,5 +1,5 @@
-//! A real API server that speaks HTTP/2 without TLS to whoever asks for it by `Upgrade: h2c` (Hypercorn, as it comes), and
-//! a client that forges an identity in there.
+//! A real API server that speaks HTTP/2 without TLS to whoever asks for it by `Upgrade: h2c` (Hypercorn, as it comes),
+//! and a client that forges an identity in there.
 
 use std::{
     path::{Path, PathBuf},
@@ -114,7 +114,8 @@ async fn read_until(stream: &mut TcpStream, text: &str) -> std::io::Result<Strin
     Ok(String::from_utf8_lossy(&read).into_owned())
 }
 
-/// In HTTP/2, a request for what is protected, from whom the client would like to be. The first stream is the request that led here.
+/// In HTTP/2, a request for what is protected, from whom the client would like to be. The first stream is the request
+/// that led here.
 fn forged_request() -> Vec<u8> {
     let headers = [
         (":method", "GET"),

@@ -11,7 +11,8 @@ use crate::{
 
 struct Nginx;
 
-/// What a distribution's nginx.conf does with ours: it includes conf.d. And what it has elsewhere is in the test's folder.
+/// What a distribution's nginx.conf does with ours: it includes conf.d. And what it has elsewhere is in the test's
+/// folder.
 const MAIN: &str = "daemon off;
 master_process off;
 pid nginx.pid;

@@ -5,8 +5,8 @@ use std::{
     sync::atomic::{AtomicU16, Ordering},
 };
 
-/// Below those that systems give to connections and to whoever asks for any (from 32768 on Linux, 49152 on macOS). And none
-/// of them begins as one that a document names, such as 3000: texts are replaced by them.
+/// Below those that systems give to connections and to whoever asks for any (from 32768 on Linux, 49152 on macOS). And
+/// none of them begins as one that a document names, such as 3000: texts are replaced by them.
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 9_000;
 

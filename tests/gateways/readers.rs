@@ -1,5 +1,6 @@
-//! How API servers take a request target for the path of a route. Each kind does a few of these things, in an order of its
-//! own: Tomcat and Jetty drop what follows a semicolon, Express takes capitals for small letters, IIS a backslash for a slash.
+//! How API servers take a request target for the path of a route. Each kind does a few of these things, in an order of
+//! its own: Tomcat and Jetty drop what follows a semicolon, Express takes capitals for small letters, IIS a backslash
+//! for a slash.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Envoy Gateway and ingress-nginx, which need Kubernetes: what they ask, as their documents and sources have it, is asked of
-//! a real Keyward.
+//! Envoy Gateway and ingress-nginx, which need Kubernetes: what they ask, as their documents and sources have it, is
+//! asked of a real Keyward.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
@@ -18,8 +18,8 @@ const CLIENT: &str = "192.0.2.1";
 /// How a gateway asks about `POST /orders/7?a=b` at api.example.com, for a client in [`CLIENT`].
 type Question = fn(&Replica) -> RequestBuilder;
 
-/// The client's method and path behind a prefix, its host, and a length of 0. The client's address comes behind what the
-/// client itself says.
+/// The client's method and path behind a prefix, its host, and a length of 0. The client's address comes behind what
+/// the client itself says.
 fn envoy_gateway(replica: &Replica) -> RequestBuilder {
     stranger(replica, Method::POST, "/v1/authorize/orders/7?a=b")
         .header("host", "api.example.com")

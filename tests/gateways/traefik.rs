@@ -43,8 +43,8 @@ impl Gateway for Traefik {
 
 prove_what_all_can!(Traefik);
 
-// Not what happens while Keyward hangs, for Traefik waits for 30 s, and no file changes that; nor with several replicas, for
-// it knows one address of Keyward.
+// Not what happens while Keyward hangs, for Traefik waits for 30 s, and no file changes that; nor with several
+// replicas, for it knows one address of Keyward.
 prove! { Traefik:
     who_shows_two_keys_is_told_so,
     when_keyward_will_decide_again_is_passed_on,

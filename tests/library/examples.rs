@@ -147,8 +147,8 @@ async fn survives_lost_answers(client: Client) {
         let expected = OUTPUT.replace("403 insufficient_scope", order);
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), expected.as_str()), "{loss:?}: {ended:#?}");
         assert_eq!(api.done("POST /orders"), 1, "{loss:?}");
-        // Each is asked for twice and done once: the key, and a rotation. The successor is rotated once more. Nothing is
-        // left that anybody could use.
+        // Each is asked for twice and done once: the key, and a rotation. The successor is rotated once more. Nothing
+        // is left that anybody could use.
         let asked = (keyward.done("POST /v1/keys"), keyward.done("POST /v1/keys/{id}/rotate"));
         assert!(asked == (2, 3) || (loss == Loss::Silence && asked >= (2, 3)), "{loss:?}: {asked:?}");
         let states = states(replica, &person).await;

@@ -1,4 +1,5 @@
-//! Fifty replicas that count one limit for an hour, by their state machines and the database's counter, on simulated time.
+//! Fifty replicas that count one limit for an hour, by their state machines and the database's counter, on simulated
+//! time.
 
 use std::{
     cmp::Reverse,

@@ -1,8 +1,8 @@
 //! The promise of limits, explored: every order of events in small worlds, and long random runs in bigger ones. Each
 //! safeguard is then taken away, and the checker must find what is used beyond the limit.
 //!
-//! A failing test prints the steps that lead to the violation. `KEYWARD_SIMULATION_SEED=17 cargo test --test limits_model
-//! simulations` repeats one random run.
+//! A failing test prints the steps that lead to the violation. `KEYWARD_SIMULATION_SEED=17 cargo test --test
+//! limits_model simulations` repeats one random run.
 
 #![allow(clippy::print_stdout)] // the counterexamples and counts, for `--nocapture`
 

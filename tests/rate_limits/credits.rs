@@ -36,7 +36,8 @@ pub(crate) async fn gives(replica: &Replica, key: &KeyHolder, credits: serde_jso
     Person::administrator().patches(replica, &path, json!({ "credits": credits })).await
 }
 
-/// Asks `clients` times at once at this replica, `times` each, and counts what is admitted. A replica that is killed answers none.
+/// Asks `clients` times at once at this replica, `times` each, and counts what is admitted. A replica that is killed
+/// answers none.
 async fn spends(replica: Arc<Replica>, key: Arc<KeyHolder>, clients: usize, times: usize, admitted: Arc<AtomicU64>) {
     let clients = (0..clients).map(|_| {
         let (replica, key, admitted) = (Arc::clone(&replica), Arc::clone(&key), Arc::clone(&admitted));

@@ -56,7 +56,8 @@ impl Purse {
     }
 }
 
-/// Three replicas send what may be sent: messages are lost, come late and twice, purses are begun anew, and balances change.
+/// Three replicas send what may be sent: messages are lost, come late and twice, purses are begun anew, and balances
+/// change.
 #[tokio::test]
 async fn the_database_exchanges_credits_as_the_model_does() {
     let database = database().await;

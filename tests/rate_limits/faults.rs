@@ -1,5 +1,5 @@
-//! What three replicas admit when some of them lose the database, and when another server of the database takes the place of the
-//! first: a partition, a failover, a kill.
+//! What three replicas admit when some of them lose the database, and when another server of the database takes the
+//! place of the first: a partition, a failover, a kill.
 
 use std::sync::{
     Arc,
@@ -112,8 +112,8 @@ async fn a_primary_that_was_superseded_gives_nobody_a_part_of_a_limit() {
     assert!(admitted.possibly_in(last) * 100 >= AMOUNT * 98, "the others did not go on");
 }
 
-/// Spends credits at a replica, in parts of any size, until the smallest part is refused. Knows what was admitted, and how much
-/// may have been, because no answer came.
+/// Spends credits at a replica, in parts of any size, until the smallest part is refused. Knows what was admitted, and
+/// how much may have been, because no answer came.
 struct Spender {
     admitted: Arc<AtomicU64>,
     perhaps: Arc<AtomicU64>,

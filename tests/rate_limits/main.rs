@@ -1,5 +1,5 @@
-//! Limits and credits on keys and on owners, with a real Postgres: what its function counts, and what replicas answer and
-//! admit, also while the database is out of reach, or another server takes its place.
+//! Limits and credits on keys and on owners, with a real Postgres: what its function counts, and what replicas answer
+//! and admit, also while the database is out of reach, or another server takes its place.
 
 mod answers;
 mod credits;

@@ -1,7 +1,7 @@
 //! Three replicas under more load than a limit allows: what they admit, by the database's clock.
 //!
-//! The database is on this machine, so its clock is ours. A request was admitted at some time between its sending and its
-//! answer; only if both are in the same window is it certain which one it counts in.
+//! The database is on this machine, so its clock is ours. A request was admitted at some time between its sending and
+//! its answer; only if both are in the same window is it certain which one it counts in.
 
 use std::{
     collections::BTreeMap,
@@ -124,7 +124,8 @@ impl Flood {
         eventually("the window", async || now() > at).await;
     }
 
-    /// What was admitted until the end, and the last window. `times`: the requests are so many times what may be admitted.
+    /// What was admitted until the end, and the last window. `times`: the requests are so many times what may be
+    /// admitted.
     pub(crate) async fn ends(self, times: u64) -> (Admitted, u128) {
         let (mut all, mut asked) = (Admitted::default(), 0);
         for client in self.clients {

@@ -12,8 +12,8 @@ const AS_ROOT: &str = "{as_root}";
 struct Manager {
     /// The program, by which it is recognised.
     program: &'static str,
-    /// The systems whose own it is: values of `ID` and `ID_LIKE` in `/etc/os-release`. Elsewhere it may be there as well, to
-    /// look into packages of other systems.
+    /// The systems whose own it is: values of `ID` and `ID_LIKE` in `/etc/os-release`. Elsewhere it may be there as
+    /// well, to look into packages of other systems.
     systems: &'static [&'static str],
     /// For a shell.
     script: &'static str,

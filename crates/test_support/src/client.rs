@@ -11,8 +11,8 @@ pub fn client() -> Client {
 
 /// A request on a connection of its own.
 pub fn request(method: Method, url: impl AsRef<str>) -> RequestBuilder {
-    // One for all tests, because a client takes longer to make than a request to answer. It keeps no connection: that would
-    // be driven by the runtime of a test that may be over.
+    // One for all tests, because a client takes longer to make than a request to answer. It keeps no connection: that
+    // would be driven by the runtime of a test that may be over.
     static CLIENT: LazyLock<Client> = LazyLock::new(|| builder().pool_max_idle_per_host(0).build().expect("a client"));
     CLIENT.request(method, url.as_ref())
 }

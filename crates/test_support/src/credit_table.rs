@@ -1,4 +1,5 @@
-//! Balances in memory. What `exchange_credits` and its like do in the database, for tests without one; a test compares the two.
+//! Balances in memory. What `exchange_credits` and its like do in the database, for tests without one; a test compares
+//! the two.
 
 use std::collections::BTreeMap;
 

@@ -93,8 +93,8 @@ impl TestDatabase {
         names.into()
     }
 
-    /// Makes it look as if all migrations before the schema's own channels were of long ago, so that replicas of versions
-    /// before those may still run.
+    /// Makes it look as if all migrations before the schema's own channels were of long ago, so that replicas of
+    /// versions before those may still run.
     pub async fn was_made_long_ago(&self) {
         let long_ago = "UPDATE _sqlx_migrations SET installed_on = installed_on - interval '1 year' WHERE version < 17";
         execute(&self.url, long_ago).await.expect("an update");
@@ -139,8 +139,8 @@ pub async fn migrate(url: &str) -> Result<(), Error> {
     connection.close().await
 }
 
-/// Works on whole databases, on one connection for all tests of this process: a new one for each would be a tenth of what a
-/// test costs. On a thread of its own, so that it can be called from anywhere, as [`in_own_runtime`].
+/// Works on whole databases, on one connection for all tests of this process: a new one for each would be a tenth of
+/// what a test costs. On a thread of its own, so that it can be called from anywhere, as [`in_own_runtime`].
 fn administer<T: Send>(work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error> + Send) -> Result<T, Error> {
     static CONNECTED: Mutex<Option<(Runtime, PgConnection)>> = Mutex::new(None);
     let run = || {
@@ -189,7 +189,8 @@ async fn make_template(cluster: &Cluster, name: &str) -> Result<(), Error> {
         execute(&cluster.url("postgres"), &statement).await?;
     }
     migrate(&cluster.url(&new)).await?;
-    // The first session after the migrations writes down what every session has to know of the catalogue. A clone has it, too.
+    // The first session after the migrations writes down what every session has to know of the catalogue. A clone has
+    // it, too.
     execute(&cluster.url(&new), "SELECT").await?;
     // A connection to a template would make cloning it fail; nobody can have one now.
     for statement in

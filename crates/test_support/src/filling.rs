@@ -11,9 +11,9 @@ const COSTLY: &str = "SELECT format('DROP INDEX %s', indexrelid::regclass), pg_g
                                     replace(pg_get_constraintdef(oid), ' NOT VALID', ''))
                       FROM pg_constraint WHERE conrelid = 'api_keys'::regclass AND contype = 'c'";
 
-/// Runs statements that make very many keys, which must be copies of some that were made in the usual way. They run without the
-/// triggers, without the constraints, which hold for copies, and with indexes that are made afterwards, as a restore makes them: that
-/// takes a fraction of the time. Then the table is as autovacuum would leave it.
+/// Runs statements that make very many keys, which must be copies of some that were made in the usual way. They run
+/// without the triggers, without the constraints, which hold for copies, and with indexes that are made afterwards, as
+/// a restore makes them: that takes a fraction of the time. Then the table is as autovacuum would leave it.
 pub async fn fill_with_keys(url: &str, statements: &str) {
     let mut connection = PgConnection::connect(url).await.expect("a connection");
     let costly: Vec<(String, String)> = sqlx::query_as(COSTLY).fetch_all(&mut connection).await.expect("definitions");

@@ -7,14 +7,14 @@ use std::{
     rc::Rc,
 };
 
-/// Mixes each number into the hash of those before it. The standard library's hasher is compiled as the test is that uses it, and
-/// half of the time of an exploration went there.
+/// Mixes each number into the hash of those before it. The standard library's hasher is compiled as the test is that
+/// uses it, and half of the time of an exploration went there.
 #[derive(Default)]
 pub struct Fingerprint(u64);
 
 impl Fingerprint {
-    /// The fingerprint of all that makes `value` different from others: 64 bits, so with a million of them, there is a chance of one
-    /// in 30 million that two are confused.
+    /// The fingerprint of all that makes `value` different from others: 64 bits, so with a million of them, there is a
+    /// chance of one in 30 million that two are confused.
     pub fn of(value: &impl Hash) -> u64 {
         let mut hasher = Self::default();
         value.hash(&mut hasher);
@@ -78,7 +78,8 @@ impl Hasher for Fingerprint {
     }
 }
 
-/// A part of a state. States that come from each other share it until one of them changes it, and its fingerprint is taken once.
+/// A part of a state. States that come from each other share it until one of them changes it, and its fingerprint is
+/// taken once.
 #[derive(Clone, Debug)]
 pub struct Part<T>(Rc<Shared<T>>);
 

@@ -2,7 +2,8 @@
 //!
 //! A Postgres, set up by itself:
 //! * [`cluster`]: one throw-away server for a whole test run
-//! * [`database`](mod@database): a database of one's own on it, migrated, for one test; [`filling`]: very many rows in it
+//! * [`database`](mod@database): a database of one's own on it, migrated, for one test; [`filling`]: very many rows in
+//!   it
 //! * [`private_cluster`]: a server of one's own, for a test that kills, pauses or restarts it
 //! * [`standby`]: a second server that follows it, for a test of a failover
 //! * [`proxy`]: a wire to a server that can be damaged
@@ -62,8 +63,8 @@ pub fn unique() -> String {
     uuid::Uuid::now_v7().simple().to_string()[20..].to_owned()
 }
 
-/// The program that is tested. Cargo and nextest tell tests where it is; a test binary that is started by hand, which is in
-/// `deps`, has it one folder up.
+/// The program that is tested. Cargo and nextest tell tests where it is; a test binary that is started by hand, which
+/// is in `deps`, has it one folder up.
 pub(crate) fn keyward() -> PathBuf {
     let told = std::env::var_os("CARGO_BIN_EXE_keyward").map(PathBuf::from);
     told.unwrap_or_else(|| beside_this_binary("keyward"))

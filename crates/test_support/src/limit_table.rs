@@ -1,4 +1,5 @@
-//! The counters of limits in memory. What `take_slices` does in the database, for tests without one; a test compares the two.
+//! The counters of limits in memory. What `take_slices` does in the database, for tests without one; a test compares
+//! the two.
 
 use std::collections::BTreeMap;
 

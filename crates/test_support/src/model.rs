@@ -1,5 +1,5 @@
-//! Explores a model of a protocol: every order of events within its bounds, breadth first, so that a counterexample is a
-//! shortest one; and long random runs, reproducible from their seeds.
+//! Explores a model of a protocol: every order of events within its bounds, breadth first, so that a counterexample is
+//! a shortest one; and long random runs, reproducible from their seeds.
 
 use std::{
     collections::{HashSet, VecDeque},

@@ -140,8 +140,8 @@ pub fn command() -> Command {
     command
 }
 
-/// Waits for the end of `process`, which is killed if it does not come, and until all that it printed has been read: the
-/// system tells of the end of a process before our threads have read what it printed last. Gives the exit code.
+/// Waits for the end of `process`, which is killed if it does not come, and until all that it printed has been read:
+/// the system tells of the end of a process before our threads have read what it printed last. Gives the exit code.
 pub async fn exit_code(process: &mut Child, output: &Output) -> Option<i32> {
     let begin = Instant::now();
     while begin.elapsed() < PATIENCE {

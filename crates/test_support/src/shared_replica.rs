@@ -13,9 +13,9 @@ use crate::replica::Replica;
 
 /// A replica that other tests may use at the same time, which lives for as long as one of them has it.
 ///
-/// A test may share it that asks it something, of people whom no other test names unless it doesn't matter what those have.
-/// One that looks at its metrics or its log, at rows that are not its own or at lists of everybody's, or sends it signals, starts its
-/// own.
+/// A test may share it that asks it something, of people whom no other test names unless it doesn't matter what those
+/// have. One that looks at its metrics or its log, at rows that are not its own or at lists of everybody's, or sends it
+/// signals, starts its own.
 pub struct SharedReplica(Arc<Replica>);
 
 /// What runs, by its environment variables.

@@ -85,7 +85,8 @@ impl StubServer {
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (tls, handle) = (tls.clone(), Arc::clone(&handle));
-                // A connection that breaks off is the other end's affair, be it because it doesn't believe the certificate.
+                // A connection that breaks off is the other end's affair, be it because it doesn't believe the
+                // certificate.
                 tokio::spawn(async move { converse(stream, tls, &*handle).await });
             }
         });

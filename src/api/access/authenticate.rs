@@ -65,8 +65,8 @@ pub(crate) async fn require(
     }
 }
 
-/// Puts the owner on the plan that their token claims. One that does not exist is remembered for whoever adds something: what
-/// the owner may have is not known.
+/// Puts the owner on the plan that their token claims. One that does not exist is remembered for whoever adds
+/// something: what the owner may have is not known.
 async fn follow_plan(principal: &Principal, request: &HttpRequest) -> Result<(), Reason> {
     let Some(identity) = principal.token().filter(|identity| identity.plan.is_some()) else { return Ok(()) };
     let followed = services(request).gate.follow_plan(identity, principal.actor(), request).await;

@@ -58,8 +58,8 @@ where
     }
 }
 
-/// Counts and logs the answers of a worker. Each request holds a reference, and a number of references that workers share
-/// would make them wait for each other.
+/// Counts and logs the answers of a worker. Each request holds a reference, and a number of references that workers
+/// share would make them wait for each other.
 struct Observer {
     counts: Option<Arc<RequestCounts>>,
     logs: bool,

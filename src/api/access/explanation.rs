@@ -1,5 +1,6 @@
-//! Explains a refusal if the client presented its credential in the wrong way: in a header that the route does not read,
-//! in another scheme, or in the form of another kind. An explanation never depends on whether the credential is valid.
+//! Explains a refusal if the client presented its credential in the wrong way: in a header that the route does not
+//! read, in another scheme, or in the form of another kind. An explanation never depends on whether the credential is
+//! valid.
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 

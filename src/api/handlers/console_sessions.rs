@@ -42,8 +42,8 @@ use crate::{
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ConsoleLink {
-    /// The address to redirect the customer's browser to. It opens one session. Whoever uses it first becomes that customer:
-    /// tell nobody else, and don't log it.
+    /// The address to redirect the customer's browser to. It opens one session. Whoever uses it first becomes that
+    /// customer: tell nobody else, and don't log it.
     #[schema(
         example = "https://keys.example.com/console/handed-over?link=Zr0mQ8pKx3vT7nYb2LwE5sHc9JdFgA4u_Zr0mQ8pKx3vT7nYb2LwE5"
     )]
@@ -90,15 +90,15 @@ pub(crate) async fn create(
     Ok(HttpResponse::Created().json(ConsoleLink { link, expires_at: made.expires_at, lifetime }))
 }
 
-/// Administrators hand anybody over. Others speak for their own issuer: with several of them, the backend of one product has no
-/// say over the customers of another.
+/// Administrators hand anybody over. Others speak for their own issuer: with several of them, the backend of one
+/// product has no say over the customers of another.
 fn may_speak_for(principal: &Principal, issuer: &str) -> bool {
     let is_administrator = principal.token().is_some() && principal.scopes().contains(ADMIN_SCOPE);
     is_administrator || *principal.owner().issuer == *issuer
 }
 
-/// Without a plan, an owner has what the configuration allows, which may be more than their plan. A link brings no claim that
-/// says which that is.
+/// Without a plan, an owner has what the configuration allows, which may be more than their plan. A link brings no
+/// claim that says which that is.
 async fn is_on_a_plan(services: &Services, owner: &Owner) -> Result<bool, StoreError> {
     Ok(services.plans.allotment(owner, &Reach::Own(owner.clone())).await?.plan.is_some())
 }

@@ -76,7 +76,8 @@ const UNKNOWN_ISSUER: &str = "No configured issuer has this name. The revocation
                               to the letter.";
 
 impl EndedTokens {
-    /// The revoked tokens of one of the `issuers`. `not_before`: the latest instant that was ever given for this subject.
+    /// The revoked tokens of one of the `issuers`. `not_before`: the latest instant that was ever given for this
+    /// subject.
     pub fn new(issuers: &TokenLives, issuer: &str, which: WhichTokens, not_before: Option<OffsetDateTime>) -> Self {
         let (token_id, subject) = match which {
             WhichTokens::WithId(token_id) => (Some(token_id.into()), None),

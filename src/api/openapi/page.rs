@@ -70,8 +70,8 @@ impl File {
     }
 }
 
-/// `GET /`: redirects to the console, or to this page if someone is trying Keyward. Otherwise a production service reveals
-/// nothing about itself here.
+/// `GET /`: redirects to the console, or to this page if someone is trying Keyward. Otherwise a production service
+/// reveals nothing about itself here.
 pub(crate) async fn root(services: Data<Services>) -> Answer {
     let home = services.home.ok_or(Reason::NotFound(Missing::Route))?;
     Ok(to(home))

@@ -121,8 +121,8 @@ impl Refill {
     }
 }
 
-/// The credits in a body. A client may send back what it was shown: what nobody can change is ignored, and so is the balance
-/// if it is the one that was shown, because some of it may have been spent since.
+/// The credits in a body. A client may send back what it was shown: what nobody can change is ignored, and so is the
+/// balance if it is the one that was shown, because some of it may have been spent since.
 pub(crate) fn asked(value: Value) -> Read<AskedCredits> {
     let mut members = object(value)?;
     if is_as_shown(&members) {

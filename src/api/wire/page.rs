@@ -7,8 +7,8 @@ use crate::domain::{
     listing::{Place, cursor},
 };
 
-/// Begins the answer with a page of a list: the cursor of the next page, if `next` is where that begins, and its address
-/// as a `Link` header.
+/// Begins the answer with a page of a list: the cursor of the next page, if `next` is where that begins, and its
+/// address as a `Link` header.
 pub(crate) fn begin(
     request: &HttpRequest,
     keyring: &Keyring,

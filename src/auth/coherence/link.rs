@@ -149,7 +149,8 @@ impl Link {
         }
     }
 
-    /// Logs when the lease has ended without a renewal, and when there is one again. Called as often as heartbeats are due.
+    /// Logs when the lease has ended without a renewal, and when there is one again. Called as often as heartbeats are
+    /// due.
     fn tell_of_lease(&self) {
         let until = self.freshness.lease_until();
         if self.freshness.lease_valid(clock::now()) {

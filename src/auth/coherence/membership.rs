@@ -91,8 +91,8 @@ impl Membership {
     /// Returns whether this replica was unknown.
     pub(super) fn heard_unproven(&mut self, of: ReplicaId, now: MonotonicTime, lease: Duration) -> bool {
         let member = Member { until: now.after(lease.min(LONGEST_LEASE)), sequence: 0 };
-        // A replica with a proof also sends the unproven form, for older versions, and then this changes nothing. But it
-        // may be listed only because a pulse has named it, which proves nothing either.
+        // A replica with a proof also sends the unproven form, for older versions, and then this changes nothing. But
+        // it may be listed only because a pulse has named it, which proves nothing either.
         if let Some(listed) = self.proven.members.get_mut(&of) {
             listed.until = listed.until.max(member.until);
             return false;

@@ -43,8 +43,8 @@
 //! # Requirements
 //!
 //! - The clock ([`MonotonicTime`]) continues while the process or the machine is stopped (`CLOCK_BOOTTIME` on Linux),
-//!   and the rates of two replicas' clocks differ by less than [`CoherenceTimings::clock_margin`] allows. Their values are
-//!   never compared.
+//!   and the rates of two replicas' clocks differ by less than [`CoherenceTimings::clock_margin`] allows. Their values
+//!   are never compared.
 //! - LISTEN has taken effect (its command has completed) before [`listener_connected`](Replica::listener_connected) is
 //!   called. A row is read in a transaction that begins after its ticket was taken, on a server that was still the
 //!   primary afterwards.

@@ -62,8 +62,8 @@ struct UnderWay {
     heard: bool,
 }
 
-/// A pulse that named one of our heartbeats. Whoever listens can repeat the last one with another number, so it is believed only
-/// as long as each heartbeat is named before the next is sent.
+/// A pulse that named one of our heartbeats. Whoever listens can repeat the last one with another number, so it is
+/// believed only as long as each heartbeat is named before the next is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Named {
     sequence: u64,
@@ -139,8 +139,9 @@ impl Replica {
         Ticked { heartbeat: Some(heartbeat), pulse_after, reconnect }
     }
 
-    /// The number of the pulse after which another is due: at once if none has named the last heartbeat, and three quarters
-    /// of an interval after the latest otherwise, so that one is due at each heartbeat of a replica that is alone.
+    /// The number of the pulse after which another is due: at once if none has named the last heartbeat, and three
+    /// quarters of an interval after the latest otherwise, so that one is due at each heartbeat of a replica that is
+    /// alone.
     fn pulse_due(&self, now: MonotonicTime) -> Option<u64> {
         match &self.named {
             Some(named) if self.under_way.is_empty() => {

@@ -7,8 +7,9 @@ use crate::domain::coherence::LONGEST_LEASE;
 /// The shortest lease with room for a few heartbeats.
 pub const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 
-/// Heartbeats per lease. A heartbeat comes back within an interval, so the next one has come back at most two intervals after
-/// this one was sent; three, if one is lost. That is less than the four fifths of a lease for which memory is believed.
+/// Heartbeats per lease. A heartbeat comes back within an interval, so the next one has come back at most two intervals
+/// after this one was sent; three, if one is lost. That is less than the four fifths of a lease for which memory is
+/// believed.
 const HEARTBEATS_A_LEASE: u32 = 4;
 const HEARTBEAT_EVERY_MAX: Duration = Duration::from_millis(1_250);
 

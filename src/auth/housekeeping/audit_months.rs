@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use super::{Rest, repeat};
 use crate::domain::ports::{StoreError, ledger::KeyLedger};
 
-/// Partitions are created a year ahead, so the exact time does not matter. After a failure, for example because a backup is
-/// reading the audit, it is tried again sooner.
+/// Partitions are created a year ahead, so the exact time does not matter. After a failure, for example because a
+/// backup is reading the audit, it is tried again sooner.
 const REST: Rest = Rest::exactly(Duration::from_secs(60 * 60)).after_failure(Duration::from_secs(60));
 
 /// Maintains the partitions for ever. Only one replica at a time does so.

@@ -1,4 +1,5 @@
-//! What a replica does again and again besides answering requests: deleting what is too old, and preparing for what comes.
+//! What a replica does again and again besides answering requests: deleting what is too old, and preparing for what
+//! comes.
 //!
 //! - `audit_months`: the audit's monthly partitions
 //! - `ended_keys`: keys that ended long ago
@@ -57,9 +58,9 @@ async fn pause(pause: Duration, spread: f64) {
     tokio::time::sleep(pause.mul_f64(factor)).await;
 }
 
-/// Does `work` for ever, with a rest after each round. When it begins to fail, and from time to time while it does, `failing`
-/// is called with the error and the number of repetitions that were not told; when it works again, `over` is called with how
-/// long it has failed, in milliseconds.
+/// Does `work` for ever, with a rest after each round. When it begins to fail, and from time to time while it does,
+/// `failing` is called with the error and the number of repetitions that were not told; when it works again, `over` is
+/// called with how long it has failed, in milliseconds.
 pub(crate) async fn repeat<W, E>(rest: Rest, work: impl Fn() -> W, failing: impl Fn(&E, u64), over: impl Fn(u64))
 where
     W: Future<Output = Result<(), E>>,

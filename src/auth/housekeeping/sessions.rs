@@ -12,8 +12,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// The pause after the last one.
 const REST: Rest = Rest::about(Duration::from_secs(600), 0.5);
 
-/// Deletes sessions and links that have ended, for ever. Those that were idle for too long are refused before, and deleted with the
-/// others, when they have lasted as long as any may.
+/// Deletes sessions and links that have ended, for ever. Those that were idle for too long are refused before, and
+/// deleted with the others, when they have lasted as long as any may.
 pub async fn forget(store: Arc<dyn SessionStore>) {
     repeat(
         REST,

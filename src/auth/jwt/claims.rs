@@ -121,8 +121,8 @@ impl ClaimRules {
         }
     }
 
-    /// The same rules for tokens that are meant for this client. A rule against `nonce` tells access tokens from ID tokens, which have
-    /// one; every other rule is about people, too.
+    /// The same rules for tokens that are meant for this client. A rule against `nonce` tells access tokens from ID
+    /// tokens, which have one; every other rule is about people, too.
     #[cfg(feature = "server")]
     pub(super) fn for_client(self, client_id: &str) -> Self {
         Self {
@@ -183,7 +183,8 @@ impl ClaimRules {
         })
     }
 
-    /// Checks the claims of a logout token: rules about people don't apply, because it has nothing of them but the subject.
+    /// Checks the claims of a logout token: rules about people don't apply, because it has nothing of them but the
+    /// subject.
     #[cfg(feature = "server")]
     pub(super) fn check_logout(&self, claims: &Object<'_>, now: OffsetDateTime) -> Result<LogoutClaims, TokenFault> {
         let dates = self.check_dates(claims, seconds(now))?;

@@ -105,8 +105,8 @@ impl Issuer {
         Ok(Self { keys, header: header_policy(settings.at_jwt), claims: ClaimRules::of(settings) })
     }
 
-    /// The issuer at which this client signs people in, for its tokens of these types that are meant for the client. `remote` has
-    /// the keys of issuers that publish them, by issuer.
+    /// The issuer at which this client signs people in, for its tokens of these types that are meant for the client.
+    /// `remote` has the keys of issuers that publish them, by issuer.
     #[cfg(feature = "server")]
     pub(super) fn of_client(
         settings: &Jwt,

@@ -34,8 +34,8 @@ impl TokenLives {
         self.by_issuer.get(issuer).copied().or_else(shared)
     }
 
-    /// Whether the configuration names this issuer. Where it does not, tokens may be accepted all the same: those that are signed
-    /// with the shared secret, if that demands no issuer.
+    /// Whether the configuration names this issuer. Where it does not, tokens may be accepted all the same: those that
+    /// are signed with the shared secret, if that demands no issuer.
     pub fn names(&self, issuer: &str) -> bool {
         let is_shared = || self.shared.as_ref().is_some_and(|(own, _)| own.as_deref() == Some(issuer));
         self.by_issuer.contains_key(issuer) || is_shared()

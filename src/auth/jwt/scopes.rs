@@ -178,7 +178,8 @@ impl ScopeRules {
         reader
     }
 
-    /// The rights on Keyward itself in these claims that the issuer may not grant. All are known words, so they may be logged.
+    /// The rights on Keyward itself in these claims that the issuer may not grant. All are known words, so they may be
+    /// logged.
     pub(super) fn withheld(&self, claims: &Object<'_>) -> Vec<String> {
         let Some(given) = &self.keyward_scopes else { return Vec::new() };
         let words: BTreeSet<&str> = self.reader(claims).words.into_iter().map(|(_, word)| word).collect();

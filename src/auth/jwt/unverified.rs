@@ -54,8 +54,9 @@ impl TokenVerifier {
         Some(described)
     }
 
-    /// The issuer whose keys and rules apply to a token with this `iss`. If no table names it, that is the shared secret,
-    /// if it requires no issuer. But a token that can't be signed with a secret must have been meant for a table.
+    /// The issuer whose keys and rules apply to a token with this `iss`. If no table names it, that is the shared
+    /// secret, if it requires no issuer. But a token that can't be signed with a secret must have been meant for a
+    /// table.
     pub(super) fn issuer_for(
         &self,
         named: Option<&str>,

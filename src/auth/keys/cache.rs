@@ -80,8 +80,8 @@ impl Finding {
         }
     }
 
-    /// The key, if exactly this one was verified; otherwise the finding. A copy would cost two atomic operations for each
-    /// part of the key.
+    /// The key, if exactly this one was verified; otherwise the finding. A copy would cost two atomic operations for
+    /// each part of the key.
     pub(crate) fn into_proven(self, presented: &Proof) -> Result<ProvenKey, Self> {
         match self.standing {
             Standing::Proven { proof, key } if bool::from(proof.ct_eq(presented)) => Ok(key),

@@ -77,9 +77,9 @@ impl KeyChecker {
         Self { keyring, freshness, cold, uses, counts: CheckCounts::new(Counted::Keys), max_cold: settings.max_cold }
     }
 
-    /// Decides whether `text` is a key that is valid at `now` for a client at `address`, and uses it. A text that is not our
-    /// key is denied without a query and without a hash; a known key is decided without I/O, as long as what is in hand of its
-    /// limits suffices.
+    /// Decides whether `text` is a key that is valid at `now` for a client at `address`, and uses it. A text that is
+    /// not our key is denied without a query and without a hash; a known key is decided without I/O, as long as what is
+    /// in hand of its limits suffices.
     ///
     /// # Errors
     /// [`Undecided`] if memory has no answer, and the store or the hasher fails.
@@ -92,8 +92,8 @@ impl KeyChecker {
         self.check_for(text, now, address, Spending::default(), |_| None)
     }
 
-    /// The same for a request that uses more or less of the key's limits than they say, and demands more. `demand` returns what
-    /// a valid key lacks; then nothing is taken from its limits.
+    /// The same for a request that uses more or less of the key's limits than they say, and demands more. `demand`
+    /// returns what a valid key lacks; then nothing is taken from its limits.
     ///
     /// # Errors
     /// As for [`check`](Self::check).
@@ -161,9 +161,9 @@ impl KeyChecker {
         }
     }
 
-    /// Uses an authentic key now, from `address`. Every use passes through this function or [`check`](Self::check), at every
-    /// entry point. `way`: how the key was found authentic. `refusal` returns the reason against this use, with all that the caller
-    /// wants to know of it; without one, it spends of the key's limits, of all or of none.
+    /// Uses an authentic key now, from `address`. Every use passes through this function or [`check`](Self::check), at
+    /// every entry point. `way`: how the key was found authentic. `refusal` returns the reason against this use, with
+    /// all that the caller wants to know of it; without one, it spends of the key's limits, of all or of none.
     ///
     /// # Errors
     /// [`Undecided`] if a limit could not be counted.

@@ -2,8 +2,8 @@
 //!
 //! One hash intentionally costs `memory_kib` of memory, and 0.3 ms (the profile `light`) or 12 ms (`owasp`) of a core.
 //! Permits bound both: at most `concurrency` hashes run at once, so the memory is `concurrency × memory_kib`, or more
-//! while keys have larger hashes. The permit moves into the blocking closure, so a client that disconnects does not free
-//! a slot whose thread is still working.
+//! while keys have larger hashes. The permit moves into the blocking closure, so a client that disconnects does not
+//! free a slot whose thread is still working.
 //!
 //! - `lanes`: whose turn it is to hash
 //! - `stored`: the limits for stored hashes

@@ -52,8 +52,8 @@ impl OwnersStopped {
 }
 
 impl Lifecycle {
-    /// Revokes every key that `filter` matches, if it is `among` these. When this returns, no replica accepts any of them.
-    /// The outcome is the number of revoked keys.
+    /// Revokes every key that `filter` matches, if it is `among` these. When this returns, no replica accepts any of
+    /// them. The outcome is the number of revoked keys.
     ///
     /// # Errors
     /// [`Undecided`] if some may not be revoked, or not on every replica. A retry is safe.

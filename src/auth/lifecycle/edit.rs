@@ -49,8 +49,8 @@ pub struct Edit {
 }
 
 impl Edit {
-    /// Whether this key would be able to do more than now: it has more scopes, works for longer or from more addresses, or its
-    /// limits are looser. What is refused anyway does not matter.
+    /// Whether this key would be able to do more than now: it has more scopes, works for longer or from more addresses,
+    /// or its limits are looser. What is refused anyway does not matter.
     pub fn widens(&self, key: &ManagedKey, caller: &Caller) -> bool {
         let is_wider = |changed: ManagedKey| {
             adds_anything(&changed, key) || changed.record.limits.are_looser_than(&key.record.limits)

@@ -98,8 +98,8 @@ impl Lifecycle {
         self.runtime.spawn(work.instrument(step!("change"))).await.map_err(|_| Undecided::Stopped)?
     }
 
-    /// Changes one key, and waits until every replica applies the change. A change that adds nothing needs no quota, and so
-    /// does not wait for others who create keys of the same owner.
+    /// Changes one key, and waits until every replica applies the change. A change that adds nothing needs no quota,
+    /// and so does not wait for others who create keys of the same owner.
     async fn change(
         &self,
         id: KeyId,

@@ -17,14 +17,14 @@ use crate::{
     },
 };
 
-/// How long it is remembered that a claim needs nothing to be done. An administrator's word may end it, which a replica does
-/// not hear: a minute is soon enough for a claim to hold again after that, and one question a minute for each owner who
-/// manages keys is few.
+/// How long it is remembered that a claim needs nothing to be done. An administrator's word may end it, which a replica
+/// does not hear: a minute is soon enough for a claim to hold again after that, and one question a minute for each
+/// owner who manages keys is few.
 const FOLLOWED_REMEMBERED: Duration = Duration::from_secs(60);
 /// The same for a plan that does not exist, which an operator is about to create.
 const UNKNOWN_REMEMBERED: Duration = Duration::from_secs(5);
-/// For how many owners. Those who manage keys within a minute, each with some 200 bytes; for more of them, the database is
-/// asked each time.
+/// For how many owners. Those who manage keys within a minute, each with some 200 bytes; for more of them, the database
+/// is asked each time.
 const FOLLOWED_MAX: usize = 10_000;
 
 /// What a token says about the plan of its owner.
@@ -68,8 +68,8 @@ impl ClaimsFollowed {
 }
 
 impl Lifecycle {
-    /// Makes a plan, or replaces what it gives and caps. When this returns, every replica applies it to everybody who is on it.
-    /// For administrators.
+    /// Makes a plan, or replaces what it gives and caps. When this returns, every replica applies it to everybody who
+    /// is on it. For administrators.
     ///
     /// # Errors
     /// [`Undecided`] if it may not have been changed, or not on every replica. A retry is safe.
@@ -115,8 +115,8 @@ impl Lifecycle {
         .await
     }
 
-    /// Puts the owner of a token on the plan that it claims, unless an administrator or a newer token has said otherwise. When
-    /// this returns, every replica applies it.
+    /// Puts the owner of a token on the plan that it claims, unless an administrator or a newer token has said
+    /// otherwise. When this returns, every replica applies it.
     ///
     /// # Errors
     /// [`Undecided`] if it may not have been done.

@@ -40,8 +40,8 @@ pub struct OfferedScope<'a> {
 }
 
 impl Lifecycle {
-    /// Whether a key may be created like this, or changed to this. `before`: its previous state, or its predecessor; `plan`:
-    /// its owner's. Policies and plans apply to what a change adds, not to what the key already has.
+    /// Whether a key may be created like this, or changed to this. `before`: its previous state, or its predecessor;
+    /// `plan`: its owner's. Policies and plans apply to what a change adds, not to what the key already has.
     pub(super) fn allow(
         &self,
         key: &ManagedKey,
@@ -83,8 +83,8 @@ impl Lifecycle {
         if violations.is_empty() { Ok(()) } else { Err(Refusal::Against(violations)) }
     }
 
-    /// Scopes that the catalogue does not have, if only those are allowed. A successor keeps what its predecessor had: a key
-    /// that leaked has to be replaced, whatever the catalogue says now.
+    /// Scopes that the catalogue does not have, if only those are allowed. A successor keeps what its predecessor had:
+    /// a key that leaked has to be replaced, whatever the catalogue says now.
     fn unknown_scopes(&self, key: &ManagedKey, before: Option<&ManagedKey>) -> Vec<Violation> {
         if !self.policy.refuse_unknown_scopes {
             return Vec::new();
@@ -118,7 +118,8 @@ impl Lifecycle {
         })
     }
 
-    /// Whether the caller may rotate this key: its successor grants its scopes, in its environment, to whoever rotates it.
+    /// Whether the caller may rotate this key: its successor grants its scopes, in its environment, to whoever rotates
+    /// it.
     pub(super) fn allow_successor(
         &self,
         old: &ManagedKey,

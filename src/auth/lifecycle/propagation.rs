@@ -37,7 +37,8 @@ pub struct Propagated {
 }
 
 impl Propagated {
-    /// How many replicas have confirmed the change, this one included, and how many were silent until their lease ended.
+    /// How many replicas have confirmed the change, this one included, and how many were silent until their lease
+    /// ended.
     pub fn replicas(&self) -> (usize, usize) {
         match self.settled {
             Settled::Heard { confirmed, expired } => (confirmed + 1, expired),
@@ -54,8 +55,8 @@ pub type Done<T, R = Refusal> = Result<Result<T, R>, Undecided>;
 pub(super) type Answer<'a, T, R> = Pin<Box<dyn Future<Output = Result<Result<T, R>, StoreError>> + Send + 'a>>;
 
 impl Lifecycle {
-    /// Makes the change that `call` asks the store for, and waits until every replica applies it, even if the caller goes
-    /// away. A refusal needs no wait.
+    /// Makes the change that `call` asks the store for, and waits until every replica applies it, even if the caller
+    /// goes away. A refusal needs no wait.
     pub(super) async fn propagate<C, T, R>(
         self: &Arc<Self>,
         change: C,

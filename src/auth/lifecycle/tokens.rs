@@ -11,8 +11,8 @@ use crate::{
 };
 
 impl Lifecycle {
-    /// Revokes tokens, for a caller with this reach. When this returns, no replica accepts any of them. The outcome is the
-    /// instant before which the subject's tokens are refused, if tokens of a subject were revoked.
+    /// Revokes tokens, for a caller with this reach. When this returns, no replica accepts any of them. The outcome is
+    /// the instant before which the subject's tokens are refused, if tokens of a subject were revoked.
     ///
     /// # Errors
     /// [`Undecided`] if they may still be accepted, at least on some replica. A retry is safe.

@@ -14,8 +14,8 @@ use crate::{
     telemetry::outage::Trouble,
 };
 
-/// The maximum number of concurrent statements. Two, so that one that waits for the row of a busy limit does not hold up all
-/// others; the pool keeps further connections for other work.
+/// The maximum number of concurrent statements. Two, so that one that waits for the row of a busy limit does not hold
+/// up all others; the pool keeps further connections for other work.
 pub(super) const BATCHES_AT_ONCE: usize = 2;
 
 /// A question that was begun.

@@ -66,8 +66,8 @@ struct Locked<'a> {
 }
 
 impl Limiter {
-    /// A limiter that asks `store` on `runtime`. At most `waiting` questions wait for an answer, and a request waits for at
-    /// most `patience`.
+    /// A limiter that asks `store` on `runtime`. At most `waiting` questions wait for an answer, and a request waits
+    /// for at most `patience`.
     pub(in crate::auth) fn new(
         store: Arc<dyn LimitStore>,
         waiting: usize,
@@ -96,8 +96,8 @@ impl Limiter {
         &self.counts
     }
 
-    /// Charges a request on all limits, or on none. Decided at once if what is in hand suffices, or if a limit is exhausted.
-    /// `now` was read after the request had arrived.
+    /// Charges a request on all limits, or on none. Decided at once if what is in hand suffices, or if a limit is
+    /// exhausted. `now` was read after the request had arrived.
     ///
     /// # Errors
     /// [`Undecided`] if a limit that refuses in an outage could not be counted.

@@ -48,8 +48,8 @@ impl SharedPurse {
     }
 }
 
-/// The limits of a key or of an owner, with their slices. Shared by everybody who uses it: all findings about a key, and all
-/// keys of an owner.
+/// The limits of a key or of an owner, with their slices. Shared by everybody who uses it: all findings about a key,
+/// and all keys of an owner.
 pub(in crate::auth) struct Meter {
     holder: Holder,
     limits: Limits,
@@ -58,8 +58,8 @@ pub(in crate::auth) struct Meter {
     slices: Mutex<Box<[Slice]>>,
     /// The credits, if there are any. Locked after the slices.
     purse: Option<Arc<SharedPurse>>,
-    /// Notified when the database has answered, or has not. Other meters share it: those with the same purse, or with the
-    /// same place in the [`Registry`](super::registry::Registry).
+    /// Notified when the database has answered, or has not. Other meters share it: those with the same purse, or with
+    /// the same place in the [`Registry`](super::registry::Registry).
     pub(super) changed: Arc<Notify>,
 }
 
@@ -76,7 +76,8 @@ pub(super) struct Obstacles {
     pub(super) admitting: u32,
     /// When all limits that are exhausted begin anew, and credits that are have been refilled.
     pub(super) turns_at: MonotonicTime,
-    /// Whether waiting does not help: the request costs more than a limit allows, or than refills of credits will ever make.
+    /// Whether waiting does not help: the request costs more than a limit allows, or than refills of credits will ever
+    /// make.
     pub(super) is_final: bool,
 }
 
@@ -88,8 +89,8 @@ pub(super) struct Slices<'a> {
 }
 
 impl Meter {
-    /// A meter that has nothing in hand. What `before`, the holder's meter until now, has in hand of limits that stay the same
-    /// is passed on.
+    /// A meter that has nothing in hand. What `before`, the holder's meter until now, has in hand of limits that stay
+    /// the same is passed on.
     pub(super) fn new(
         holder: Holder,
         limits: Limits,
@@ -228,8 +229,8 @@ impl Slices<'_> {
         (0..self.slices.len()).filter(refuses).fold(limits & CREDITS, |bits, at| bits | 1 << at)
     }
 
-    /// Charges a request on these limits, all of which have enough. Returns those for which to ask the database in advance,
-    /// which has begun.
+    /// Charges a request on these limits, all of which have enough. Returns those for which to ask the database in
+    /// advance, which has begun.
     pub(super) fn charge(&mut self, chosen: u32, price: Price, now: MonotonicTime) -> u32 {
         let mut low = 0;
         for (at, (limit, slice)) in self.meter.limits.as_slice().iter().zip(self.slices.iter_mut()).enumerate() {
@@ -251,7 +252,8 @@ impl Slices<'_> {
         low
     }
 
-    /// A request waits for the answers about these limits. Returns those for which nobody has begun to ask, which has begun.
+    /// A request waits for the answers about these limits. Returns those for which nobody has begun to ask, which has
+    /// begun.
     pub(super) fn join(&mut self, limits: u32, price: Price) -> u32 {
         let mut begun = 0;
         for (at, limit, slice) in self.chosen(limits) {

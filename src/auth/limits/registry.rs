@@ -20,12 +20,13 @@ use crate::domain::{
 /// The smallest number of meters at which those that nobody uses are looked for.
 const SWEEP_AT_LEAST: usize = 1024;
 
-/// The number of signals that meters share. A waiting request also wakes when another meter with its signal was answered,
-/// and looks for nothing; a signal of its own would be a sixth of a meter's memory.
+/// The number of signals that meters share. A waiting request also wakes when another meter with its signal was
+/// answered, and looks for nothing; a signal of its own would be a sixth of a meter's memory.
 const SIGNALS: usize = 256;
 
-/// Finds the meter of a holder. Searched when a row was read, and never for a key in memory, whose finding has its meters. It
-/// keeps no meter alive, so there are as many as the memory of keys has places, and at most as many unused entries.
+/// Finds the meter of a holder. Searched when a row was read, and never for a key in memory, whose finding has its
+/// meters. It keeps no meter alive, so there are as many as the memory of keys has places, and at most as many unused
+/// entries.
 pub(super) struct Registry(Mutex<Listed>);
 
 struct Listed {
@@ -43,7 +44,8 @@ impl Default for Registry {
 }
 
 impl Registry {
-    /// The meters for this key. They are those of earlier reads, as long as these are in use and the limits are the same.
+    /// The meters for this key. They are those of earlier reads, as long as these are in use and the limits are the
+    /// same.
     pub(super) fn meters(&self, record: &KeyRecord, purses: &Purses) -> Meters {
         let is_limited = !record.limits.is_empty() || !record.owner_limits.is_empty();
         if !is_limited && record.credits.is_none() && record.owner_credits.is_none() {

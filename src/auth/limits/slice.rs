@@ -1,5 +1,5 @@
-//! A slice: the part of a limit that this replica has taken from the database, and may use without asking anybody. A pure
-//! state machine: times and grants are arguments. `tests/limits_model` explores it.
+//! A slice: the part of a limit that this replica has taken from the database, and may use without asking anybody. A
+//! pure state machine: times and grants are arguments. `tests/limits_model` explores it.
 
 use std::time::Duration;
 
@@ -15,10 +15,11 @@ use crate::{
 const LASTS: Duration = Duration::from_millis(2_500);
 /// The shortest time over which a pace is measured.
 const PACE_OVER: Duration = Duration::from_millis(100);
-/// The part of what is left of the window over which its use is foreseen at least. A few requests that come together are no
-/// pace.
+/// The part of what is left of the window over which its use is foreseen at least. A few requests that come together
+/// are no pace.
 const FORESEEN_FROM: u128 = 64;
-/// The part that is taken at once where use is slow, as a fraction of the amount. Long windows are counted in few statements.
+/// The part that is taken at once where use is slow, as a fraction of the amount. Long windows are counted in few
+/// statements.
 const SMALLEST_PART: u64 = 128;
 /// The part that is taken while nothing is known of the pace.
 const FIRST_PART: u64 = 1_024;
@@ -126,8 +127,8 @@ impl Slice {
         self.used = self.used.saturating_add(cost);
     }
 
-    /// Whether to ask in advance, before the slice is empty: when a quarter of what is [`wanted`](Self::wanted) is left. Small
-    /// limits are taken one by one, so that nothing of them lies idle.
+    /// Whether to ask in advance, before the slice is empty: when a quarter of what is [`wanted`](Self::wanted) is
+    /// left. Small limits are taken one by one, so that nothing of them lies idle.
     pub fn is_low(&self, limit: &Limit, now: MonotonicTime) -> bool {
         let largest = largest_part(limit);
         let left = self.left.saturating_mul(4);
@@ -220,8 +221,9 @@ impl Slice {
         }
     }
 
-    /// What is left in the window at `now`, and how long that lasts. The number never rises within a window: what others take
-    /// is taken from it, and what this replica takes stays in it. `second`: of the wall clock, where nothing is known yet.
+    /// What is left in the window at `now`, and how long that lasts. The number never rises within a window: what
+    /// others take is taken from it, and what this replica takes stays in it. `second`: of the wall clock, where
+    /// nothing is known yet.
     pub fn remaining(&self, limit: &Limit, now: MonotonicTime, second: impl FnOnce() -> i64) -> (u64, Duration) {
         let nanos = |from: MonotonicTime, to: MonotonicTime| to.as_nanos().saturating_sub(from.as_nanos());
         if now < self.turns_at {
@@ -235,8 +237,8 @@ impl Slice {
         (limit.amount, Duration::from_secs(u64::try_from(ends - second).unwrap_or_default()))
     }
 
-    /// Passes on what is in hand, with what is known about the window. This slice has nothing any more. `amount_changed`: what
-    /// is left of the limit is another number now, which nobody has said.
+    /// Passes on what is in hand, with what is known about the window. This slice has nothing any more.
+    /// `amount_changed`: what is left of the limit is another number now, which nobody has said.
     pub fn hand_over(&mut self, amount_changed: bool) -> Self {
         let left = std::mem::take(&mut self.left);
         // Nobody waits for the new one yet.
@@ -272,8 +274,8 @@ impl Slice {
         if now < self.usable_until { self.left } else { 0 }
     }
 
-    /// What lasts for a while at the pace since the last question, within bounds. But no more than half of what will be used
-    /// until the window ends: the rest would lie idle while other replicas refuse.
+    /// What lasts for a while at the pace since the last question, within bounds. But no more than half of what will be
+    /// used until the window ends: the rest would lie idle while other replicas refuse.
     fn wanted(&self, limit: &Limit, now: MonotonicTime) -> u64 {
         let at_pace = |least, span| {
             let used = u128::from(self.used) * span / self.elapsed(now, least).max(1);

@@ -1,4 +1,5 @@
-//! Asks the database for credits, tells it what was spent, and gives back what nobody needs; before a stop, of limits, too.
+//! Asks the database for credits, tells it what was spent, and gives back what nobody needs; before a stop, of limits,
+//! too.
 
 use std::{sync::Arc, time::Duration};
 
@@ -105,8 +106,8 @@ impl Teller {
         tokio::join!(self.give_back_limits(), self.give_back_credits());
     }
 
-    /// Tries once for each part: if nobody knows whether it was given back, giving it back again might be once too often.
-    /// Waits for the answers that are under way, which may bring more.
+    /// Tries once for each part: if nobody knows whether it was given back, giving it back again might be once too
+    /// often. Waits for the answers that are under way, which may bring more.
     async fn give_back_limits(&self) {
         loop {
             let meters = self.limits.in_use();

@@ -1,4 +1,5 @@
-//! Hands customers of a product over to the console: the product's backend asks for a link, and sends the customer there.
+//! Hands customers of a product over to the console: the product's backend asks for a link, and sends the customer
+//! there.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -14,8 +15,8 @@ use crate::{
     },
 };
 
-/// The maximum number of links of one person that work at a time: somebody who clicks again and again needs a few. When it is
-/// exceeded, the oldest ends.
+/// The maximum number of links of one person that work at a time: somebody who clicks again and again needs a few. When
+/// it is exceeded, the oldest ends.
 const MOST_LINKS: u32 = 10;
 
 /// A new link.
@@ -29,8 +30,8 @@ pub struct NewLink {
 }
 
 impl Sessions {
-    /// Makes a link for a session of this lifetime: the longest by default, and at most, so that a setting that is lowered breaks
-    /// no backend. `None` if its owner is disabled.
+    /// Makes a link for a session of this lifetime: the longest by default, and at most, so that a setting that is
+    /// lowered breaks no backend. `None` if its owner is disabled.
     ///
     /// # Errors
     /// [`Undecided`] if it may not have been made.

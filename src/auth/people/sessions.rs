@@ -1,5 +1,5 @@
-//! Sessions of people who have signed in. Each request reads its session from the database, and no replica remembers one, so
-//! a session that was ended is over everywhere before the answer to that arrives.
+//! Sessions of people who have signed in. Each request reads its session from the database, and no replica remembers
+//! one, so a session that was ended is over everywhere before the answer to that arrives.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -118,8 +118,8 @@ impl Sessions {
         }
     }
 
-    /// Ends the sessions that the provider says have ended there, and returns how many. When this returns, no replica accepts
-    /// them. Those that began later are others, so the same token again ends nothing.
+    /// Ends the sessions that the provider says have ended there, and returns how many. When this returns, no replica
+    /// accepts them. Those that began later are others, so the same token again ends nothing.
     ///
     /// # Errors
     /// [`Undecided`] if they may not have ended.

@@ -129,8 +129,8 @@ impl SignIn {
         Self { provider, verifier, logout, client_id, scopes: scopes.join(" "), redirect_uri, after_sign_out }
     }
 
-    /// Begins an attempt: where to send the browser, and what it keeps. `again`: whether somebody who is signed in at the
-    /// provider has to prove again who they are.
+    /// Begins an attempt: where to send the browser, and what it keeps. `again`: whether somebody who is signed in at
+    /// the provider has to prove again who they are.
     ///
     /// # Errors
     /// [`FetchError`] if the provider could not be asked.
@@ -155,8 +155,8 @@ impl SignIn {
         Ok((with_parameters(&address, &parameters), attempt))
     }
 
-    /// Finishes an attempt. What the person may do is what their access token says, if that is a token that Keyward accepts,
-    /// and otherwise what the ID token says.
+    /// Finishes an attempt. What the person may do is what their access token says, if that is a token that Keyward
+    /// accepts, and otherwise what the ID token says.
     ///
     /// # Errors
     /// [`Unfinished`] if the provider or the store could not answer.
@@ -234,7 +234,8 @@ impl SignIn {
         self.logout.verify(token, now).await
     }
 
-    /// Where to send the browser so that it is signed out at the provider, too; `None` if the provider has no such place.
+    /// Where to send the browser so that it is signed out at the provider, too; `None` if the provider has no such
+    /// place.
     pub async fn sign_out_address(&self) -> Option<String> {
         let address = self.provider.addresses().await.ok()?.end_session?;
         let parameters = [("client_id", &*self.client_id), ("post_logout_redirect_uri", &self.after_sign_out)];

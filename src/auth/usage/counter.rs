@@ -22,8 +22,8 @@ use crate::{
 /// The mark of a counter that is not in the list.
 const UNLISTED: u32 = 0;
 
-/// The uses of one key. What is known about a key in memory points to it, so that counting searches nothing. About 170 bytes,
-/// and 60 more for each tag that the key is used with.
+/// The uses of one key. What is known about a key in memory points to it, so that counting searches nothing. About 170
+/// bytes, and 60 more for each tag that the key is used with.
 pub(in crate::auth) struct KeyUses {
     key: KeyId,
     /// The hour of the uses, in hours since 1970, while this is in the list; otherwise [`UNLISTED`].
@@ -135,7 +135,8 @@ impl KeyUses {
         self.hour.compare_exchange(UNLISTED, hour, SeqCst, SeqCst).is_ok()
     }
 
-    /// Uses from now on are of this hour. Returns the hour of those until now, if it is earlier. Only while the list is locked.
+    /// Uses from now on are of this hour. Returns the hour of those until now, if it is earlier. Only while the list is
+    /// locked.
     pub(super) fn turn(&self, hour: u32) -> Option<u32> {
         let earlier = self.hour.load(SeqCst);
         let turns = earlier != UNLISTED && earlier < hour;

@@ -144,8 +144,8 @@ impl Uses {
         }
     }
 
-    /// Writes for ever: each key as soon as its uses are as old as [`LastUsed::write_every`]. If there are many, so many a
-    /// second that none waits for longer than [`Usage::write_within`].
+    /// Writes for ever: each key as soon as its uses are as old as [`LastUsed::write_every`]. If there are many, so
+    /// many a second that none waits for longer than [`Usage::write_within`].
     pub async fn run(self: Arc<Self>) {
         loop {
             tokio::time::sleep(STEP).await;

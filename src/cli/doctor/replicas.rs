@@ -10,8 +10,8 @@ use keyward::{
 
 use super::findings::{Finding, Findings};
 
-/// A replica that gets fewer connections does not work: one for requests, and those for heartbeats, acknowledgements and
-/// listening.
+/// A replica that gets fewer connections does not work: one for requests, and those for heartbeats, acknowledgements
+/// and listening.
 const FEWEST_CONNECTIONS: i64 = 4;
 
 pub(super) fn judge(

@@ -8,8 +8,8 @@ use crate::cli::shared::{Desk, fingerprints, output::print, print_json, table::c
 /// Count the keys by the Argon2id parameters and the pepper of their hashes.
 ///
 /// A key whose hash has other parameters than the configuration gets a new hash at its next first use. A key keeps its
-/// pepper, and ends with it. This shows how many are left of each. A pepper is shown by its fingerprint, and by its place
-/// in keys.peppers if that is configured here; `-` for keys from before that was noted.
+/// pepper, and ends with it. This shows how many are left of each. A pepper is shown by its fingerprint, and by its
+/// place in keys.peppers if that is configured here; `-` for keys from before that was noted.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -65,7 +65,8 @@ pub(super) struct List {
     /// Only keys that never expire.
     #[arg(long, value_parser = [words::NEVER])]
     expires: Option<String>,
-    /// yes: only keys with a limit or credits, of their own, of their owner or of the owner's plan; no: only keys without any.
+    /// yes: only keys with a limit or credits, of their own, of their owner or of the owner's plan; no: only keys
+    /// without any.
     #[arg(long, value_parser = values::yes_or_no())]
     limited: Option<bool>,
     /// yes: only keys that were revoked with a reason that contains "leak"; no: all others.

@@ -1,7 +1,8 @@
 //! `keyward keys`: the management of keys directly on the database, so that the first key of a service can be created
 //! before anybody has a token.
 //!
-//! - `create`, `list`, `show`, `update`, `rotate`, `revoke`, `verify`, `hashes`, `forget_pepper`: one file per command or pair of commands
+//! - `create`, `list`, `show`, `update`, `rotate`, `revoke`, `verify`, `hashes`, `forget_pepper`: one file per command
+//!   or pair of commands
 //! - `content`: the options for the content of a key
 //! - `listed`: key ids from files
 //! - `table`: keys as tables

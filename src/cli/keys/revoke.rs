@@ -24,8 +24,9 @@ use crate::cli::shared::{Desk, Misuse, OwnerOptions, granted, now, operator, out
 
 /// Revoke a key, whoever owns it, or many. Returns when no replica accepts them any more.
 ///
-/// After a restore of the database, keys that were revoked since the backup work again: revoke them with what an export of the
-/// audit says, or a list. Keys that are revoked already, and those that the database has not got, are counted and left alone.
+/// After a restore of the database, keys that were revoked since the backup work again: revoke them with what an export
+/// of the audit says, or a list. Keys that are revoked already, and those that the database has not got, are counted
+/// and left alone.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -37,8 +38,8 @@ pub(super) struct Revoke {
     /// The key's id.
     #[arg(required_unless_present_any = ["from_audit", "ids_file"])]
     id: Option<KeyId>,
-    /// Revoke each key that these events say was revoked: a page of GET /v1/admin/audit, several of them, or one event a line, as
-    /// `keyward audit list` prints them as JSON.
+    /// Revoke each key that these events say was revoked: a page of GET /v1/admin/audit, several of them, or one event
+    /// a line, as `keyward audit list` prints them as JSON.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["id", "ids_file"])]
     from_audit: Option<PathBuf>,
     /// Revoke each key of this list: one id a line; text after a # is a comment.

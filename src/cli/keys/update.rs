@@ -34,8 +34,8 @@ pub(super) struct Update {
     id: KeyId,
     #[command(flatten)]
     content: Content,
-    /// What it is to have no more: several with commas between. Without allowed-ips it may be used from anywhere, without
-    /// an expiry for ever.
+    /// What it is to have no more: several with commas between. Without allowed-ips it may be used from anywhere,
+    /// without an expiry for ever.
     #[arg(long, value_name = "FIELD", value_enum, value_delimiter = ',')]
     clear: Vec<Field>,
     /// Print JSON, as the API has it.

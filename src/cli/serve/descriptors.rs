@@ -35,7 +35,8 @@ impl OpenFiles {
     }
 }
 
-/// Before the runtime and the configuration, both of which need some files, and which would end with the system's error.
+/// Before the runtime and the configuration, both of which need some files, and which would end with the system's
+/// error.
 pub(in crate::cli) fn demand_some() -> anyhow::Result<()> {
     demand(OWN + FEWEST_CONNECTIONS)
 }

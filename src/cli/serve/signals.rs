@@ -33,8 +33,8 @@ impl Signals {
 
     /// Does what they mean from now on, in the current runtime. Gives back the one that reads the policy file again.
     ///
-    /// SIGTERM comes from an orchestrator, which balances load: `on_terminate` says how to stop then. SIGINT comes from a
-    /// person at a terminal, who wants to stop immediately.
+    /// SIGTERM comes from an orchestrator, which balances load: `on_terminate` says how to stop then. SIGINT comes from
+    /// a person at a terminal, who wants to stop immediately.
     pub(in crate::cli) fn follow(self, on_terminate: Stop) -> (Signal, StopOrders) {
         let Self { mut terminate, mut interrupt, hang_up, users: [mut first, mut second] } = self;
         let (stopper, orders) = Stopper::new();

@@ -55,8 +55,8 @@ pub(super) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     Ok(output::print_line(json_of(value)?)?)
 }
 
-/// The text of a JSON document. What could command a terminal, or turn its letters around, can only stand in strings, where an
-/// escape means the same.
+/// The text of a JSON document. What could command a terminal, or turn its letters around, can only stand in strings,
+/// where an escape means the same.
 pub(super) fn json_of(value: &impl serde::Serialize) -> serde_json::Result<String> {
     Ok(escaped_json(&serde_json::to_string_pretty(value)?))
 }

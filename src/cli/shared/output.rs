@@ -1,4 +1,5 @@
-//! How commands print: results to standard output, where a failure is an error; remarks to standard error, where it is not.
+//! How commands print: results to standard output, where a failure is an error; remarks to standard error, where it is
+//! not.
 
 use std::{
     fmt::{self, Display},

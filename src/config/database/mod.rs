@@ -44,7 +44,8 @@ pub struct Database {
     pub acquire_timeout: Duration,
     /// The time limit of a statement.
     pub statement_timeout: Duration,
-    /// What `url` leads to: Postgres itself, or a pooler. `listen_url` and `migrate_url` always lead to Postgres itself.
+    /// What `url` leads to: Postgres itself, or a pooler. `listen_url` and `migrate_url` always lead to Postgres
+    /// itself.
     pub pooler: Pooler,
     /// Where to listen for revocations; `None`: at `url`.
     pub listen_url: Option<SecretString>,

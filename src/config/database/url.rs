@@ -167,8 +167,8 @@ fn add(url: &mut String, name: &str, value: &str) {
     let _ = write!(url, "{}={}&", name, utf8_percent_encode(value, NON_ALPHANUMERIC));
 }
 
-/// An unknown parameter by its name, unless that may be a part of a password in which somebody has not written `&` or `?` as a URL
-/// wants it.
+/// An unknown parameter by its name, unless that may be a part of a password in which somebody has not written `&` or
+/// `?` as a URL wants it.
 fn unknown_parameter(pair: &str, query: &str) -> InvalidDatabaseUrl {
     const LONGEST: usize = 40;
     let before = query.split('&').take_while(|other| *other != pair);

@@ -5,8 +5,8 @@ use std::time::Duration;
 /// The units, for messages. Longer names are understood, too: `sec`, `minutes`, `days`.
 const UNITS: &str = "ms, s, m (minutes), h, d, w";
 
-/// The units of the parser that no operator means. `5M` is a typing mistake for five minutes, and would be five months; and a
-/// month or a year has no exact length.
+/// The units of the parser that no operator means. `5M` is a typing mistake for five minutes, and would be five months;
+/// and a month or a year has no exact length.
 const NOT_MEANT: [&str; 8] = ["M", "month", "months", "y", "yr", "yrs", "year", "years"];
 
 /// A text is not a duration. Continues a sentence that begins with the text.

@@ -30,8 +30,8 @@ impl Exposure {
     }
 }
 
-/// The nearest folder above a file whose entries everybody may replace. With the sticky bit, as in `/tmp`, only the owner
-/// of an entry may. Where links lead elsewhere, both ways count.
+/// The nearest folder above a file whose entries everybody may replace. With the sticky bit, as in `/tmp`, only the
+/// owner of an entry may. Where links lead elsewhere, both ways count.
 fn open_folder(file: &Path) -> Option<PathBuf> {
     const WRITE: u32 = 0o002;
     const STICKY: u32 = 0o1000;

@@ -118,9 +118,9 @@ impl Layer {
         });
     }
 
-    /// Makes each secret and its `…_file` twin exclude each other: the one in this layer unsets the other if a layer `below`
-    /// has set it. An empty value counts as not given, so that a copy of the defaults with one line filled in works as
-    /// expected.
+    /// Makes each secret and its `…_file` twin exclude each other: the one in this layer unsets the other if a layer
+    /// `below` has set it. An empty value counts as not given, so that a copy of the defaults with one line filled in
+    /// works as expected.
     pub(super) fn settle_secrets(&mut self, below: &BTreeSet<String>, problems: &mut Vec<String>) {
         let unset = |layer: &mut Self, setting: &str, by: &Value| {
             if below.contains(setting) {

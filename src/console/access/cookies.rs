@@ -20,8 +20,8 @@ pub(crate) enum Kept {
     Session,
     /// An attempt to sign in.
     Attempt,
-    /// Which product has handed somebody over: so that they are led back there when the session has ended, and not to a provider
-    /// at which they have no account.
+    /// Which product has handed somebody over: so that they are led back there when the session has ended, and not to a
+    /// provider at which they have no account.
     HandedOver,
 }
 
@@ -43,8 +43,8 @@ pub(crate) fn come_from(console: &Console, kept: &str, now: OffsetDateTime) -> O
 }
 
 impl Kept {
-    /// Browsers keep a cookie with this prefix only for this host, and only with TLS (RFC 6265bis §4.1.3.2). Without TLS,
-    /// which is on this machine only, they would drop it.
+    /// Browsers keep a cookie with this prefix only for this host, and only with TLS (RFC 6265bis §4.1.3.2). Without
+    /// TLS, which is on this machine only, they would drop it.
     fn name(self, console: &Console) -> String {
         let name = match self {
             Self::Session => "keyward-session",

@@ -24,8 +24,8 @@ impl<'a> Fields<'a> {
         Self { given: form, sent: Some(form) }
     }
 
-    /// What was sent, so that nobody has to write it again. Not if somebody else has changed things meanwhile: then these
-    /// are to be looked at first.
+    /// What was sent, so that nobody has to write it again. Not if somebody else has changed things meanwhile: then
+    /// these are to be looked at first.
     pub(crate) fn kept(&self) -> Option<&'a Form> {
         self.sent.filter(|form| form.problems().of("form").is_none())
     }
@@ -40,8 +40,8 @@ impl<'a> Fields<'a> {
         self.kept().unwrap_or(self.given).all(name).any(|chosen| chosen == value)
     }
 
-    /// The version that the form with this action was made from. One that is shown again keeps its own, so that sending it
-    /// undoes nothing that somebody else has changed before.
+    /// The version that the form with this action was made from. One that is shown again keeps its own, so that sending
+    /// it undoes nothing that somebody else has changed before.
     pub(crate) fn version(&self, action: &str) -> String {
         self.kept().filter(|_| self.is_sent(action)).unwrap_or(self.given).shown("version")
     }
@@ -61,8 +61,8 @@ impl<'a> Fields<'a> {
         self.wrong(name).filter(|_| self.is_sent(action))
     }
 
-    /// What is wrong with the fields of the form that was sent, for the top of the page. What is wrong with all of it stands there
-    /// already.
+    /// What is wrong with the fields of the form that was sent, for the top of the page. What is wrong with all of it
+    /// stands there already.
     pub(crate) fn mistakes(&self) -> Vec<Mistake> {
         let all = self.sent.map(|form| form.problems().each()).into_iter().flatten();
         let told = all.filter(|(name, _)| *name != "form");

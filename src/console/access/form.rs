@@ -134,8 +134,8 @@ impl Form {
         self.problems.0.push((name, text.into()));
     }
 
-    /// The form as a request that changes nothing when it is sent again, as by a reload or a second click. Each page that has
-    /// such a form has made up another `once` for it.
+    /// The form as a request that changes nothing when it is sent again, as by a reload or a second click. Each page
+    /// that has such a form has made up another `once` for it.
     pub(crate) fn once(&self, request: &HttpRequest, body: &Bytes, visitor: &Visitor) -> Option<IdempotentRequest> {
         let once = self.text("once").filter(|once| once.len() <= 64)?;
         let hash = Sha256::new().chain_update(request.uri().to_string()).chain_update([0]).chain_update(body);

@@ -17,8 +17,8 @@ use actix_web::{
 use super::origin;
 use crate::console::{fault::Fault, services::Console};
 
-/// No page of the console runs a script or has a style that is not a file of the console, shows anything of others, or is
-/// shown within a page of others (Content Security Policy Level 3).
+/// No page of the console runs a script or has a style that is not a file of the console, shows anything of others, or
+/// is shown within a page of others (Content Security Policy Level 3).
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
      base-uri 'none'; frame-ancestors 'none'",
@@ -27,8 +27,8 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 /// Below `/console`: the page whose address carries a secret.
 pub(crate) const HANDED_OVER: &str = "/handed-over";
 
-/// That address is in no `Referer`, not even of the style sheet, which proxies may log. A policy that sends none at all would
-/// hide the origin of the page's form, too (Fetch Standard, `Origin`).
+/// That address is in no `Referer`, not even of the style sheet, which proxies may log. A policy that sends none at all
+/// would hide the origin of the page's form, too (Fetch Standard, `Origin`).
 const ORIGIN_ALONE: HeaderValue = HeaderValue::from_static("strict-origin");
 
 const EVERY_ANSWER: [(HeaderName, HeaderValue); 7] = [

@@ -1,4 +1,5 @@
-//! What people read instead of the names of fields, where a page says of several fields at once what is wrong with them.
+//! What people read instead of the names of fields, where a page says of several fields at once what is wrong with
+//! them.
 
 use crate::console::texts::EN;
 

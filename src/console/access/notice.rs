@@ -1,7 +1,7 @@
 //! What a page says of the change before it.
 //!
-//! It is in the address of the page, sealed for the session that made the change, for a while: so it survives the way of the
-//! browser to the page, and nobody can make a page say by a link what was not done.
+//! It is in the address of the page, sealed for the session that made the change, for a while: so it survives the way
+//! of the browser to the page, and nobody can make a page say by a link what was not done.
 
 use actix_web::HttpResponse;
 use time::OffsetDateTime;

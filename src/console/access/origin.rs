@@ -1,5 +1,5 @@
-//! Which site a request comes from. Only our own pages may change anything, and where people sign in by a click, only this
-//! machine may ask.
+//! Which site a request comes from. Only our own pages may change anything, and where people sign in by a click, only
+//! this machine may ask.
 
 use actix_web::{
     HttpRequest,
@@ -19,8 +19,8 @@ pub(super) fn is_own(console: &Console, request: &HttpRequest) -> bool {
     (site.is_some() || origin.is_some()) && site.is_none_or(|site| site == "same-origin") && origin.is_none_or(is_ours)
 }
 
-/// Whether the host that was asked for may serve the console. A page that makes a name of its own mean this machine must
-/// not get in where nobody has to prove who they are.
+/// Whether the host that was asked for may serve the console. A page that makes a name of its own mean this machine
+/// must not get in where nobody has to prove who they are.
 pub(super) fn is_host_fine(console: &Console, request: &HttpRequest) -> bool {
     if !matches!(console.sign_in, SignInWay::Choice(_)) {
         return true;

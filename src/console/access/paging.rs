@@ -26,8 +26,8 @@ impl<'a> Paging<'a> {
         Self { request, console, list, page: Page { after, limit } }
     }
 
-    /// What is on the page, and the address of the next one: the same query, with another cursor. Nothing if something is
-    /// wrong with the query.
+    /// What is on the page, and the address of the next one: the same query, with another cursor. Nothing if something
+    /// is wrong with the query.
     pub(crate) async fn found<T, E: std::fmt::Display>(
         &self,
         query: &Form,

@@ -4,7 +4,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::domain::api_key::Keyring;
 
-/// The text with the time and a seal. `purpose`: what else is sealed has another one, and none is the beginning of another.
+/// The text with the time and a seal. `purpose`: what else is sealed has another one, and none is the beginning of
+/// another.
 pub(crate) fn seal(keyring: &Keyring, purpose: &str, text: &str, now: i64) -> String {
     let text = format!("{text}.{now}");
     let seal = URL_SAFE_NO_PAD.encode(keyring.seal(format!("{purpose} {text}").as_bytes()));

@@ -64,7 +64,8 @@ impl Area {
 }
 
 impl Visitor {
-    /// The frame of a page for them, which says what was done before. `here`: the page that is marked in the navigation.
+    /// The frame of a page for them, which says what was done before. `here`: the page that is marked in the
+    /// navigation.
     pub(crate) fn frame(&self, here: &'static str, title: impl Into<String>) -> Frame {
         let person = &self.session.person;
         let shown = Shown {

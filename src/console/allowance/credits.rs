@@ -115,8 +115,8 @@ pub(in crate::console) fn asked_of_plan(form: &mut Form) -> Option<PlanCredits> 
     PlanCredits::asked(&asked)
 }
 
-/// The top-up that a form asks for, what was granted in all when its page was loaded, and the reason. Whoever sets what is left
-/// means the credits that they have seen; adding to them is right whatever they are.
+/// The top-up that a form asks for, what was granted in all when its page was loaded, and the reason. Whoever sets what
+/// is left means the credits that they have seen; adding to them is right whatever they are.
 pub(in crate::console) fn top_up(form: &mut Form) -> (Option<TopUp>, Option<u64>, Option<ChangeReason>) {
     for (name, missing) in [("operation", InvalidCredits::Operation), ("amount", InvalidCredits::Amount)] {
         if form.text(name).is_none() {

@@ -22,8 +22,8 @@ pub(super) struct End {
 }
 
 impl ExpiryChoice {
-    /// Those within the longest life, and for a key that there is already, `as it is`. `chosen` is what the form has; without
-    /// it, the first one is chosen.
+    /// Those within the longest life, and for a key that there is already, `as it is`. `chosen` is what the form has;
+    /// without it, the first one is chosen.
     pub(super) fn new(longest: Option<Duration>, is_there: bool, chosen: &str) -> Self {
         let fits = |days: u64| longest.is_none_or(|longest| Duration::from_secs(days * DAY) <= longest);
         let presets = [(7, EN.in_days_7), (30, EN.in_days_30), (90, EN.in_days_90), (365, EN.in_days_365)];

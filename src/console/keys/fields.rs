@@ -97,8 +97,8 @@ fn expiry(form: &mut Form, now: OffsetDateTime) -> Option<Expiry> {
     }
 }
 
-/// A date that is filled in and not chosen is meant, or was: whoever has sent it says which. Left out, it would make a key that
-/// goes on for ever.
+/// A date that is filled in and not chosen is meant, or was: whoever has sent it says which. Left out, it would make a
+/// key that goes on for ever.
 fn refuse_forgotten_date(form: &mut Form) {
     if form.text("expires_on").is_some() {
         form.problem("expires_on", WHY_NOT.date_not_chosen);

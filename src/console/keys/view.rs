@@ -23,8 +23,9 @@ use crate::{
 
 /// From when on an expiry is worth a warning.
 const SOON: time::Duration = time::Duration::days(14);
-/// How much of the id lists show: its first characters, by which people recognise a key that they have in hand, and its end,
-/// because keys that were made together begin alike. What comes after it in a key's text is secret, and nowhere stored.
+/// How much of the id lists show: its first characters, by which people recognise a key that they have in hand, and its
+/// end, because keys that were made together begin alike. What comes after it in a key's text is secret, and nowhere
+/// stored.
 const BEGIN_OF_ID: usize = 4;
 const END_OF_ID: usize = 6;
 
@@ -157,7 +158,8 @@ pub(crate) struct Event {
     pub(crate) details: Vec<Detail>,
 }
 
-/// What an event says besides. The values are marked where they are shown, so that no text of somebody's looks like another one.
+/// What an event says besides. The values are marked where they are shown, so that no text of somebody's looks like
+/// another one.
 pub(crate) struct Detail {
     pub(crate) name: String,
     pub(crate) value: String,

@@ -48,7 +48,8 @@ struct AllSessionsPage {
     next: Option<String>,
 }
 
-/// `GET /console/all/sessions`; with `owner`, those in which the owner's keys are managed, and with `person` theirs alone.
+/// `GET /console/all/sessions`; with `owner`, those in which the owner's keys are managed, and with `person` theirs
+/// alone.
 pub(in crate::console) async fn list_all(request: HttpRequest, console: Data<Console>, visitor: Visitor) -> Answer {
     visitor.demand_administrator()?;
     let mut query = Form::of_query(&request);

@@ -14,8 +14,8 @@ use crate::console::{
     services::{Console, SignInWay},
 };
 
-/// `POST /console/back-channel-logout`: ends the sessions that a logout token names, on every replica. The token alone proves who
-/// sends it.
+/// `POST /console/back-channel-logout`: ends the sessions that a logout token names, on every replica. The token alone
+/// proves who sends it.
 pub(in crate::console) async fn back_channel_logout(
     request: HttpRequest,
     console: Data<Console>,

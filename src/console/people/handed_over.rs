@@ -1,5 +1,5 @@
-//! Links with which a product hands its customers over. Opening one only asks: whoever reads links before people do uses none
-//! up, and nobody gets into somebody else's session without seeing whose it is.
+//! Links with which a product hands its customers over. Opening one only asks: whoever reads links before people do
+//! uses none up, and nobody gets into somebody else's session without seeing whose it is.
 
 use actix_web::{
     HttpRequest,

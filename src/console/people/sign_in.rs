@@ -167,8 +167,8 @@ pub(super) fn go_on(console: &Console, to: &str, begun: &Begun) -> Answer {
     Ok(answer)
 }
 
-/// `POST /console/sign-out`. Whoever was handed over goes back to where they came from, by a link: browsers let no form lead to
-/// another site.
+/// `POST /console/sign-out`. Whoever was handed over goes back to where they came from, by a link: browsers let no form
+/// lead to another site.
 pub(in crate::console) async fn sign_out(
     request: HttpRequest,
     console: Data<Console>,
@@ -200,8 +200,8 @@ pub(in crate::console) async fn signed_out(console: Data<Console>) -> Answer {
     shown(&SignedOutPage { frame, at_provider, was_handed_over: false, back: None })
 }
 
-/// An attempt for the browser to keep. Sealed with the time, so that nobody makes Keyward ask the provider about attempts that
-/// it has not begun.
+/// An attempt for the browser to keep. Sealed with the time, so that nobody makes Keyward ask the provider about
+/// attempts that it has not begun.
 fn sealed(console: &Console, attempt: &Attempt, back: &str, now: OffsetDateTime) -> String {
     let text = format!("{}.{}", attempt.write(), in_query(back));
     sealed::seal(&console.issuer.keyring, PURPOSE, &text, now.unix_timestamp())

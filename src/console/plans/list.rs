@@ -17,8 +17,8 @@ use crate::{
 
 /// The number of plans on a page.
 const ON_A_PAGE: u32 = 50;
-/// How many owners of a plan are counted: enough to tell a plan of few from one of many, and so few that the counts of a whole
-/// page take some milliseconds.
+/// How many owners of a plan are counted: enough to tell a plan of few from one of many, and so few that the counts of
+/// a whole page take some milliseconds.
 pub(super) const COUNTED: u32 = 1_000;
 /// The name that this list's cursors are sealed with.
 const LIST: &str = "console plans";

@@ -24,7 +24,8 @@ struct ReplicasPage {
     confirmations: Vec<Confirmations>,
 }
 
-/// How long changes took that were made through the replica that answers, from their commit until all replicas had applied them.
+/// How long changes took that were made through the replica that answers, from their commit until all replicas had
+/// applied them.
 struct Confirmations {
     how: &'static str,
     count: u64,

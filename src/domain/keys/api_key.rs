@@ -270,8 +270,8 @@ impl Keyring {
         Ok(PresentedKey { id, environment, secret, pepper: PepperIndex(pepper), proof })
     }
 
-    /// Whether a text carries a key that this keyring has generated, which its tag proves, without I/O. For texts that are
-    /// kept: whoever reads them must not find a key that works.
+    /// Whether a text carries a key that this keyring has generated, which its tag proves, without I/O. For texts that
+    /// are kept: whoever reads them must not find a key that works.
     pub fn has_key_in(&self, text: &str) -> bool {
         let is_key = |at: usize| {
             let window = text.as_bytes().get(at..at + self.text_length());

@@ -1,5 +1,5 @@
-//! Requests to change keys and owners, and their outcomes. [`KeyLedger`](crate::domain::ports::ledger::KeyLedger) writes each
-//! change together with its audit event.
+//! Requests to change keys and owners, and their outcomes. [`KeyLedger`](crate::domain::ports::ledger::KeyLedger)
+//! writes each change together with its audit event.
 
 use std::time::Duration;
 

@@ -188,7 +188,8 @@ impl From<Uuid> for Place {
 pub struct KeyCount {
     /// Their number.
     pub number: u64,
-    /// Whether all of them are counted. Otherwise there may be more, because one query examines a limited number of rows.
+    /// Whether all of them are counted. Otherwise there may be more, because one query examines a limited number of
+    /// rows.
     pub complete: bool,
 }
 

@@ -9,8 +9,8 @@ use super::{CREDITS, Limit};
 pub struct LimitState<'a> {
     /// The limit.
     pub limit: &'a Limit,
-    /// How much of it this replica knows to be left in the current window. It never rises within a window. Other replicas
-    /// may use some of it: see `docs/limits.md`.
+    /// How much of it this replica knows to be left in the current window. It never rises within a window. Other
+    /// replicas may use some of it: see `docs/limits.md`.
     pub remaining: u64,
     /// How long the current window lasts.
     pub resets_in: Duration,
@@ -93,7 +93,8 @@ pub struct Exceeded {
     pub violated: u32,
     /// Whether the key's own credits are exhausted, or those of its owner.
     pub credits: SpentUp,
-    /// How long until all of these have enough, because they begin anew, or are refilled; `None` if one of them never will.
+    /// How long until all of these have enough, because they begin anew, or are refilled; `None` if one of them never
+    /// will.
     pub retry_after: Option<Duration>,
 }
 

@@ -1,5 +1,5 @@
-//! Changes of the limits on a key. An owner limits their own keys; what an administrator has limited, only an administrator
-//! can loosen.
+//! Changes of the limits on a key. An owner limits their own keys; what an administrator has limited, only an
+//! administrator can loosen.
 
 use super::{CREDITS, InvalidLimits, Limit, LimitName, Limits};
 use crate::domain::role::Role;
@@ -52,8 +52,8 @@ impl AskedLimits {
         self.0.iter()
     }
 
-    /// The limits that replace `current` if somebody in this role asks for these. Those that an administrator has set stay as
-    /// they are, whatever an owner asks for.
+    /// The limits that replace `current` if somebody in this role asks for these. Those that an administrator has set
+    /// stay as they are, whatever an owner asks for.
     ///
     /// # Errors
     /// [`LimitsRefused`].
@@ -77,8 +77,8 @@ impl AskedLimits {
 }
 
 impl AskedLimit {
-    /// Who has set this limit, if somebody in this role asks for it; `None` if only an administrator can. `before`: the one that
-    /// has its name now.
+    /// Who has set this limit, if somebody in this role asks for it; `None` if only an administrator can. `before`: the
+    /// one that has its name now.
     fn set_by_in(&self, before: Option<&Limit>, role: Role) -> Option<Role> {
         let same = before.filter(|before| before.is_like(&self.limit));
         let is_administrators = before.is_some_and(|before| before.set_by == Role::Administrator);

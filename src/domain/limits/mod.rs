@@ -60,8 +60,8 @@ impl Limits {
         }
     }
 
-    /// These limits of an owner, and those of the owner's plan whose names they don't have: an administrator who has limited
-    /// the owner has replaced the plan's limit of the same name.
+    /// These limits of an owner, and those of the owner's plan whose names they don't have: an administrator who has
+    /// limited the owner has replaced the plan's limit of the same name.
     pub fn over(self, plan: &Self) -> Self {
         let is_replaced = |limit: &&Limit| self.as_slice().iter().any(|own| own.name == limit.name);
         let of_plan: Vec<_> = plan.as_slice().iter().filter(|limit| !is_replaced(limit)).cloned().collect();
@@ -116,8 +116,8 @@ impl Holder {
         Self(key.as_uuid().as_u128())
     }
 
-    /// An owner: the first 128 bits of a SHA-256 over the parts, each prefixed with its length, so that no two owners have
-    /// the same input.
+    /// An owner: the first 128 bits of a SHA-256 over the parts, each prefixed with its length, so that no two owners
+    /// have the same input.
     pub fn of_owner(owner: &Owner) -> Self {
         let mut hash = Sha256::new();
         for part in ["keyward v1 owner limits", &owner.issuer, &owner.subject] {

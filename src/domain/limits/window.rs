@@ -36,8 +36,8 @@ pub struct Span {
 pub struct InvalidWindow;
 
 impl Window {
-    /// The number that stands for this window in the database: its seconds, and 0 for a month. `migrations/0018_limits.sql`
-    /// computes [`span_at`](Self::span_at) from it.
+    /// The number that stands for this window in the database: its seconds, and 0 for a month.
+    /// `migrations/0018_limits.sql` computes [`span_at`](Self::span_at) from it.
     pub fn period(self) -> i32 {
         match self {
             Self::Seconds(seconds) => i32::try_from(seconds).unwrap_or(i32::MAX),

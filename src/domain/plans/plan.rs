@@ -15,14 +15,14 @@ use crate::domain::{
     version,
 };
 
-/// The maximum number of plans. Services have a handful; a thousand leave room for plans of single customers, and keep a list
-/// of all of them short.
+/// The maximum number of plans. Services have a handful; a thousand leave room for plans of single customers, and keep
+/// a list of all of them short.
 pub const PLANS_MAX: u32 = 1000;
 /// The maximum of a plan's `max_keys`: that of `keys.max_per_owner`.
 pub const PLAN_KEYS_MAX: u32 = 1_000_000;
 
-/// The name of a plan, in the form of a limit's: up to 50 letters, digits, dots, hyphens and underscores, which need no escaping
-/// anywhere. Not only dots: `.` and `..` are no names in the path of a URL (RFC 3986 §3.3).
+/// The name of a plan, in the form of a limit's: up to 50 letters, digits, dots, hyphens and underscores, which need no
+/// escaping anywhere. Not only dots: `.` and `..` are no names in the path of a URL (RFC 3986 §3.3).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PlanName(LimitName);
 

@@ -24,8 +24,8 @@ pub trait Announcements: Send + Sync {
     /// [`StoreError`] if it may not have been committed.
     async fn beat(&self, heartbeat: &Heartbeat, pulse_after: Option<u64>) -> Result<u64, StoreError>;
 
-    /// Sends another message to every listener; acknowledgements of changes [by rows](ChangeId::is_by_rows) become a row
-    /// instead. It is committed when this returns.
+    /// Sends another message to every listener; acknowledgements of changes [by rows](ChangeId::is_by_rows) become a
+    /// row instead. It is committed when this returns.
     ///
     /// # Errors
     /// [`StoreError`] if it may not have been committed.

@@ -65,9 +65,9 @@ pub trait KeyLedger: Send + Sync {
     /// [`StoreError`] if the key may not have been changed.
     async fn change(&self, change: &Change<'_>) -> Result<Outcome, StoreError>;
 
-    /// Revokes the newest `most` keys that match `filter`, are `among` these, and are not revoked, and returns their number. If
-    /// the filter names an owner and the number is smaller than `most`, no such key is left. Otherwise the successor of a key
-    /// that was being rotated may be.
+    /// Revokes the newest `most` keys that match `filter`, are `among` these, and are not revoked, and returns their
+    /// number. If the filter names an owner and the number is smaller than `most`, no such key is left. Otherwise the
+    /// successor of a key that was being rotated may be.
     ///
     /// # Errors
     /// [`StoreError`] if the keys may not have been revoked.
@@ -81,7 +81,8 @@ pub trait KeyLedger: Send + Sync {
         by: Together<'_>,
     ) -> Result<u32, StoreError>;
 
-    /// How many keys `filter` names that are not revoked: those that [`revoke_in_bulk`](Self::revoke_in_bulk) would revoke.
+    /// How many keys `filter` names that are not revoked: those that [`revoke_in_bulk`](Self::revoke_in_bulk) would
+    /// revoke.
     ///
     /// # Errors
     /// [`StoreError`] if the store could not answer.

@@ -172,8 +172,8 @@ pub trait LimitStore: Send + Sync {
     /// [`StoreError`] if the store could not answer.
     async fn counted(&self, holders: &[Holder]) -> Result<Vec<CountedLimit>, StoreError>;
 
-    /// Deletes counters whose windows ended long ago. Reads at most `most` of them after the counter `after`, and returns
-    /// the last of them, with the number of deleted ones; `None` at the end.
+    /// Deletes counters whose windows ended long ago. Reads at most `most` of them after the counter `after`, and
+    /// returns the last of them, with the number of deleted ones; `None` at the end.
     ///
     /// # Errors
     /// [`StoreError`] if it may not have been done.

@@ -64,8 +64,8 @@ pub trait PlanStore: Send + Sync {
     /// [`StoreError`] if the store could not answer.
     async fn allotment(&self, owner: &Owner, reach: &Reach) -> Result<Allotment, StoreError>;
 
-    /// Puts an owner on a plan, or on none. What an administrator has assigned, a token doesn't change, nor does an older token
-    /// change what a newer one has.
+    /// Puts an owner on a plan, or on none. What an administrator has assigned, a token doesn't change, nor does an
+    /// older token change what a newer one has.
     ///
     /// # Errors
     /// [`StoreError`] if it may not have been assigned.

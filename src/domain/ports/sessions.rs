@@ -18,17 +18,17 @@ use crate::domain::{
 /// The store of sessions of people who have signed in.
 #[async_trait]
 pub trait SessionStore: HandOverStore {
-    /// Begins a session of somebody who has signed in, now by the store's clock. It is on disk when this returns. Of a person
-    /// who has more than `most` of these, the oldest end.
+    /// Begins a session of somebody who has signed in, now by the store's clock. It is on disk when this returns. Of a
+    /// person who has more than `most` of these, the oldest end.
     ///
     /// # Errors
     /// [`StoreError`] if it may not have begun.
     async fn begin_session(&self, session: &NewSession, hash: &[u8; 32], most: u32) -> Result<(), StoreError>;
 
-    /// The session with this hash, unless it has ended; was idle for longer than `idle`; began before its person's tokens were
-    /// revoked; or began with a link and its owner is disabled, or what made the link is revoked. The read happens in a
-    /// transaction that begins after the call, on a server that was still the primary afterwards. The use is recorded at most
-    /// once a minute, and at least once in a quarter of `idle`.
+    /// The session with this hash, unless it has ended; was idle for longer than `idle`; began before its person's
+    /// tokens were revoked; or began with a link and its owner is disabled, or what made the link is revoked. The read
+    /// happens in a transaction that begins after the call, on a server that was still the primary afterwards. The use
+    /// is recorded at most once a minute, and at least once in a quarter of `idle`.
     ///
     /// # Errors
     /// [`StoreError`] if the store could not answer.
@@ -40,8 +40,8 @@ pub trait SessionStore: HandOverStore {
     /// [`StoreError`] if the store could not answer.
     async fn sessions_of(&self, person: &Person, idle: Duration) -> Result<Vec<Session>, StoreError>;
 
-    /// Ends sessions of a person: this one, or all but this one, and then their open links, too. Returns how many sessions.
-    /// When this returns, no replica accepts them.
+    /// Ends sessions of a person: this one, or all but this one, and then their open links, too. Returns how many
+    /// sessions. When this returns, no replica accepts them.
     ///
     /// # Errors
     /// [`StoreError`] if they may not have ended.
@@ -58,8 +58,8 @@ pub trait SessionStore: HandOverStore {
         idle: Duration,
     ) -> Result<Listed<Session>, StoreError>;
 
-    /// Ends at most `most` sessions of whomever they are, and writes that into the audit. Returns how many. When this returns,
-    /// no replica accepts them. Open links of an owner or a person end, too.
+    /// Ends at most `most` sessions of whomever they are, and writes that into the audit. Returns how many. When this
+    /// returns, no replica accepts them. Open links of an owner or a person end, too.
     ///
     /// # Errors
     /// [`StoreError`] if they may not have ended.
@@ -71,8 +71,8 @@ pub trait SessionStore: HandOverStore {
     /// [`StoreError`] if they may not have ended.
     async fn end_sessions_of_provider(&self, ended: &EndedAtProvider<'_>) -> Result<u64, StoreError>;
 
-    /// Deletes at most `most` sessions that have lasted as long as any may, and as many links that don't work any more. Returns
-    /// how many of both.
+    /// Deletes at most `most` sessions that have lasted as long as any may, and as many links that don't work any more.
+    /// Returns how many of both.
     ///
     /// # Errors
     /// [`StoreError`] if they may not have been deleted.
@@ -82,9 +82,9 @@ pub trait SessionStore: HandOverStore {
 /// The store of links with which products hand their customers over.
 #[async_trait]
 pub trait HandOverStore: Send + Sync {
-    /// Makes a link to a session of at most this length. It works from now on by the store's clock. Returns until when; `None`
-    /// if its owner is disabled. Of a person for whom there are more than `most`, the oldest end. The audit has it when this
-    /// returns.
+    /// Makes a link to a session of at most this length. It works from now on by the store's clock. Returns until when;
+    /// `None` if its owner is disabled. Of a person for whom there are more than `most`, the oldest end. The audit has
+    /// it when this returns.
     ///
     /// # Errors
     /// [`StoreError`] if it may not have been made.
@@ -97,16 +97,16 @@ pub trait HandOverStore: Send + Sync {
         maker: &Maker<'_>,
     ) -> Result<Option<OffsetDateTime>, StoreError>;
 
-    /// The link with this hash, if it works: it was not used, is not too old, its owner is not disabled, no tokens of its
-    /// person, or of whoever has made it, were revoked since it was made, and the key or the token that has made it is not
-    /// revoked. Read as [`find_session`](SessionStore::find_session) does.
+    /// The link with this hash, if it works: it was not used, is not too old, its owner is not disabled, no tokens of
+    /// its person, or of whoever has made it, were revoked since it was made, and the key or the token that has made it
+    /// is not revoked. Read as [`find_session`](SessionStore::find_session) does.
     ///
     /// # Errors
     /// [`StoreError`] if the store could not answer.
     async fn find_hand_over(&self, hash: &[u8; 32]) -> Result<Option<HandOver>, StoreError>;
 
-    /// Uses a link that works up, and begins its session in the same transaction: one, however many ask for it on however many
-    /// replicas. Returns who has it.
+    /// Uses a link that works up, and begins its session in the same transaction: one, however many ask for it on
+    /// however many replicas. Returns who has it.
     ///
     /// # Errors
     /// [`StoreError`] if it may not have begun. It may have begun nevertheless; then the link is used up.
@@ -118,7 +118,8 @@ pub trait HandOverStore: Send + Sync {
 pub struct Maker<'a> {
     /// Who, for the audit.
     pub author: &'a Author,
-    /// The record that revokes the token with which they ask, by its `jti`; `None` if they ask with a key, or it has none.
+    /// The record that revokes the token with which they ask, by its `jti`; `None` if they ask with a key, or it has
+    /// none.
     pub token: Option<RecordId>,
 }
 
@@ -157,15 +158,16 @@ pub struct SessionsEnding<'a> {
     pub author: &'a Author,
 }
 
-/// Sessions that have ended at the provider: of a person, or the one with this name, or if both are given, that one of theirs
-/// and those whose name is not known; and the links of a person.
+/// Sessions that have ended at the provider: of a person, or the one with this name, or if both are given, that one of
+/// theirs and those whose name is not known; and the links of a person.
 #[derive(Clone, Copy, Debug)]
 pub struct EndedAtProvider<'a> {
     /// The issuer.
     pub issuer: &'a str,
     /// The person as the provider calls them: `sub`.
     pub subject: Option<&'a str>,
-    /// The person as we call them, if that is known: for sessions that know no `sub`, because no ID token has begun them.
+    /// The person as we call them, if that is known: for sessions that know no `sub`, because no ID token has begun
+    /// them.
     pub person: Option<&'a str>,
     /// The provider's session.
     pub session: Option<&'a str>,

@@ -51,8 +51,8 @@ pub struct UsageBatch {
 /// The store of uses.
 #[async_trait]
 pub trait UsageStore: Send + Sync {
-    /// Records last uses, unless later ones are recorded, and adds to the counts. A batch that was written before is not
-    /// written again.
+    /// Records last uses, unless later ones are recorded, and adds to the counts. A batch that was written before is
+    /// not written again.
     ///
     /// # Errors
     /// [`StoreError`] if it may not have been written. It has to be repeated as it is, before another.
@@ -64,15 +64,15 @@ pub trait UsageStore: Send + Sync {
     /// [`StoreError`] if the store could not answer.
     async fn usage(&self, query: &UsageQuery, reach: &Reach) -> Result<Usage, StoreError>;
 
-    /// The uses of these keys by day in this time, in no order; days without uses are absent. `reach` is the caller's; only
-    /// `keys` decides whose uses are told. For the keys of a page of a list.
+    /// The uses of these keys by day in this time, in no order; days without uses are absent. `reach` is the caller's;
+    /// only `keys` decides whose uses are told. For the keys of a page of a list.
     ///
     /// # Errors
     /// [`StoreError`] if the store could not answer.
     async fn days_of_keys(&self, keys: &[KeyId], period: Period, reach: &Reach) -> Result<Vec<KeyDay>, StoreError>;
 
-    /// Creates the partitions of the coming months, and drops those that are too old (`None`: none). Returns how many were
-    /// dropped, or `None` if another session is doing so.
+    /// Creates the partitions of the coming months, and drops those that are too old (`None`: none). Returns how many
+    /// were dropped, or `None` if another session is doing so.
     ///
     /// # Errors
     /// [`StoreError`] if it could not be done, for example because somebody is reading.
@@ -82,8 +82,8 @@ pub trait UsageStore: Send + Sync {
         days: Option<Duration>,
     ) -> Result<Option<u32>, StoreError>;
 
-    /// Forgets the numbers of keys that are gone and have no counts: looks at `most` numbers after `after`, and returns the last
-    /// of them; `None` at the end.
+    /// Forgets the numbers of keys that are gone and have no counts: looks at `most` numbers after `after`, and returns
+    /// the last of them; `None` at the end.
     ///
     /// # Errors
     /// [`StoreError`] if it may not have been done.

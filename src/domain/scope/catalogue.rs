@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::{ADMIN_SCOPE, KEYWARD_SCOPES, Scope};
 use crate::domain::text::ScopeText;
 
-/// The maximum number of described scopes: twice as many as a key can have, and as many check boxes as a page of 100 kB holds.
+/// The maximum number of described scopes: twice as many as a key can have, and as many check boxes as a page of 100 kB
+/// holds.
 pub const CATALOGUE_MAX: usize = 200;
 
 /// A scope with what it means.

@@ -5,11 +5,11 @@ use std::{ops::RangeInclusive, str::FromStr, time::Duration};
 use super::{Person, SealedSecret};
 use crate::domain::{api_key::Keyring, audit::Actor};
 
-/// How long a link works: long enough for a redirect on a slow connection and a click, and too short for a link that leaks
-/// into a log to be worth much.
+/// How long a link works: long enough for a redirect on a slow connection and a click, and too short for a link that
+/// leaks into a log to be worth much.
 pub const HAND_OVER_LASTS: Duration = Duration::from_secs(60);
-/// How long a session that is handed over may last at most, in seconds: what is shorter is not worth a click, and what is longer
-/// a sign-in is for.
+/// How long a session that is handed over may last at most, in seconds: what is shorter is not worth a click, and what
+/// is longer a sign-in is for.
 pub const HANDED_OVER_SECONDS: RangeInclusive<u64> = 60..=43_200;
 /// The maximum length of an address to return to, in bytes.
 pub const RETURN_ADDRESS_MAX_BYTES: usize = 1024;
@@ -59,8 +59,8 @@ pub struct HandedOver {
     pub by: Option<Actor>,
 }
 
-/// An address of a product: `https://` with a host, so that a browser runs nothing in the console's name and sends nothing in
-/// the clear. Without TLS on this machine only.
+/// An address of a product: `https://` with a host, so that a browser runs nothing in the console's name and sends
+/// nothing in the clear. Without TLS on this machine only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReturnAddress(Box<str>);
 

@@ -104,7 +104,8 @@ pub struct NewSession {
     pub browser: Option<String>,
 }
 
-/// 256 random bits as text, with a seal of one of our peppers: what somebody has made up is refused without asking the database.
+/// 256 random bits as text, with a seal of one of our peppers: what somebody has made up is refused without asking the
+/// database.
 struct SealedSecret(SecretString);
 
 impl SealedSecret {

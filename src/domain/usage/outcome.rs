@@ -2,8 +2,8 @@
 
 use crate::domain::denial::Denial;
 
-/// What came of the use of an authentic key. The database has the number of each, which never changes; further ones are added
-/// at the end.
+/// What came of the use of an authentic key. The database has the number of each, which never changes; further ones are
+/// added at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum UseOutcome {
     /// It was granted.

@@ -98,8 +98,8 @@ impl Granularity {
         later.unwrap_or(begin)
     }
 
-    /// How far back a report reaches if nobody says so: a day of hours, a month of days, a year of months. Also enough to see
-    /// the same time of the day, of the week and of the year before.
+    /// How far back a report reaches if nobody says so: a day of hours, a month of days, a year of months. Also enough
+    /// to see the same time of the day, of the week and of the year before.
     fn usual(self, last: OffsetDateTime) -> OffsetDateTime {
         let earlier = match self {
             Self::Hour => last.checked_sub(Duration::hours(23)),
@@ -123,8 +123,8 @@ fn first_of(date: Date) -> Date {
 }
 
 impl Period {
-    /// The intervals that contain any of the time from `from` until `to`. Without `to`, they end with the one that contains
-    /// `now`; without `from`, there are as many as usual.
+    /// The intervals that contain any of the time from `from` until `to`. Without `to`, they end with the one that
+    /// contains `now`; without `from`, there are as many as usual.
     ///
     /// # Errors
     /// [`InvalidPeriod`].
@@ -163,8 +163,8 @@ impl Period {
         std::iter::successors(Some(self.from), next)
     }
 
-    /// The same where the uses of every owner's keys are looked at one by one, of which there may be some hundred thousand in a
-    /// day. As long as that is possible, unless somebody has chosen when it begins.
+    /// The same where the uses of every owner's keys are looked at one by one, of which there may be some hundred
+    /// thousand in a day. As long as that is possible, unless somebody has chosen when it begins.
     ///
     /// # Errors
     /// [`InvalidPeriod::TooLongForEachKey`].

@@ -9,8 +9,8 @@ pub fn line(fields: &[impl AsRef<str>]) -> String {
     fields.join(",") + "\r\n"
 }
 
-/// A field, quoted if necessary. A value that a spreadsheet would take for a formula gets a leading apostrophe: issuers choose
-/// subjects, and must not be able to run formulas on an administrator's machine.
+/// A field, quoted if necessary. A value that a spreadsheet would take for a formula gets a leading apostrophe: issuers
+/// choose subjects, and must not be able to run formulas on an administrator's machine.
 fn field(text: &str) -> String {
     let apostrophe = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
     if text.contains(['"', ',', '\r', '\n']) {

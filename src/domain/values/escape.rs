@@ -1,13 +1,13 @@
-//! Escapes the text of strangers for logs, messages and terminals, so that it stays on one line, commands no terminal, and
-//! is read in the order in which it is written.
+//! Escapes the text of strangers for logs, messages and terminals, so that it stays on one line, commands no terminal,
+//! and is read in the order in which it is written.
 
 use std::fmt::Write;
 
 /// Marks the end of a truncated text.
 const ELLIPSIS: char = '…';
 
-/// The text with escapes such as `\n` and `\u{202e}` for characters that end a line, command a terminal, are invisible, or
-/// change the direction of writing.
+/// The text with escapes such as `\n` and `\u{202e}` for characters that end a line, command a terminal, are invisible,
+/// or change the direction of writing.
 pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     text.chars().for_each(|character| push(character, &mut escaped));
@@ -50,8 +50,8 @@ fn push(character: char, escaped: &mut String) {
     }
 }
 
-/// Whether a character changes the direction of its neighbours (Unicode Standard Annex #9), ends a line, or has no width.
-/// The two joiners are not escaped, because some scripts can't be written without them.
+/// Whether a character changes the direction of its neighbours (Unicode Standard Annex #9), ends a line, or has no
+/// width. The two joiners are not escaped, because some scripts can't be written without them.
 fn is_invisible(character: char) -> bool {
     matches!(
         character,

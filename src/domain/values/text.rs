@@ -9,16 +9,16 @@ pub const SCOPE_TEXT_MAX: usize = 200;
 /// The maximum length of a reason, in characters.
 pub const REASON_MAX: usize = 500;
 
-/// The text is empty, too long, nothing but characters that show nothing, or has a control character (Postgres keeps no NUL,
-/// and a line of a log or a table must stay one).
+/// The text is empty, too long, nothing but characters that show nothing, or has a control character (Postgres keeps no
+/// NUL, and a line of a log or a table must stay one).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("1 to {max} characters, not all of them blanks, and none of them a control character")]
 pub struct InvalidText {
     max: usize,
 }
 
-/// Whether a letter alone shows nothing: a blank, or one that only changes others (Unicode, `Default_Ignorable_Code_Point`, and
-/// the blank of Braille).
+/// Whether a letter alone shows nothing: a blank, or one that only changes others (Unicode,
+/// `Default_Ignorable_Code_Point`, and the blank of Braille).
 pub fn is_blank(letter: char) -> bool {
     letter.is_whitespace()
         || matches!(letter,

@@ -44,8 +44,8 @@ pub fn write(instant: OffsetDateTime) -> String {
     instant.to_offset(UtcOffset::UTC).format(&format).unwrap_or_default()
 }
 
-/// Writes a span as settings are written: in the largest unit of which it is a whole number, such as `365d` or `90m`. What is
-/// finer than a millisecond is cut off.
+/// Writes a span as settings are written: in the largest unit of which it is a whole number, such as `365d` or `90m`.
+/// What is finer than a millisecond is cut off.
 pub fn span(span: Duration) -> String {
     let millis = span.as_millis();
     if millis == 0 {

@@ -23,8 +23,8 @@ pub struct TokenIdentity {
     pub expires_at: OffsetDateTime,
     /// Whether the issuer's tokens list all scopes that their bearers have.
     pub scope_bearing: bool,
-    /// The name of the owner's plan in the token, if it has one; cut, and empty if it is no text. Nobody has checked whether
-    /// there is such a plan.
+    /// The name of the owner's plan in the token, if it has one; cut, and empty if it is no text. Nobody has checked
+    /// whether there is such a plan.
     pub plan: Option<Box<str>>,
     /// Whether the token states that its owner is disabled.
     pub disabled: bool,

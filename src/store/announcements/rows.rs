@@ -62,8 +62,8 @@ struct Beaten {
 }
 
 impl Announcer {
-    /// Whoever may hold a lease, from a read of the primary. Replicas of earlier versions have no row, or hear no pulses,
-    /// so the table counts only where none of them runs any more.
+    /// Whoever may hold a lease, from a read of the primary. Replicas of earlier versions have no row, or hear no
+    /// pulses, so the table counts only where none of them runs any more.
     pub(super) async fn register(&self) -> Result<Register, StoreError> {
         let work = async {
             let mut read = self.store.requests.tentative().await?;

@@ -1,6 +1,7 @@
-//! Connections to one server that are used again. Unlike a pool of sqlx, it asks the server nothing when a connection comes
-//! back whose work has ended, and nothing when one is taken that was used a moment ago: that would be a third of what a
-//! heartbeat costs. A connection is back at once, so that statements that follow each other are made on the same one.
+//! Connections to one server that are used again. Unlike a pool of sqlx, it asks the server nothing when a connection
+//! comes back whose work has ended, and nothing when one is taken that was used a moment ago: that would be a third of
+//! what a heartbeat costs. A connection is back at once, so that statements that follow each other are made on the same
+//! one.
 
 use std::{
     io,
@@ -38,8 +39,8 @@ pub(in crate::store) struct Pool {
     most: u32,
     /// One for each connection in use.
     places: Arc<Semaphore>,
-    /// The one that came back last is the last one, and is taken first: its server process has all at hand that it needs, and
-    /// those that nobody needs grow old.
+    /// The one that came back last is the last one, and is taken first: its server process has all at hand that it
+    /// needs, and those that nobody needs grow old.
     idle: Mutex<Vec<Kept>>,
     /// How new ones are opened.
     options: Mutex<PgConnectOptions>,
@@ -160,7 +161,8 @@ impl Pool {
         lock(&self.idle).pop()
     }
 
-    /// This connection, unless it is too old or lost. One to a server that was left would fail once, after the deadline.
+    /// This connection, unless it is too old or lost. One to a server that was left would fail once, after the
+    /// deadline.
     async fn if_alive(&self, mut kept: Kept) -> Option<Kept> {
         let age = kept.opened.elapsed();
         if age >= LASTS || !self.servers.is_current(age) {
@@ -228,7 +230,8 @@ impl Taken {
         Ok(entered)
     }
 
-    /// Begins a transaction, unless all work on this connection is one anyway. Only [`finish`](Self::finish) commits it.
+    /// Begins a transaction, unless all work on this connection is one anyway. Only [`finish`](Self::finish) commits
+    /// it.
     pub(in crate::store) async fn begin(&mut self) -> Result<(), Error> {
         if !self.in_transaction {
             transaction::begin(self).await?;
@@ -294,8 +297,8 @@ impl DerefMut for Taken {
     }
 }
 
-/// Ends the transaction in which a connection was left, if any. If a future is dropped while `BEGIN` is in flight, nobody
-/// knows of the transaction, and all later statements on the connection would be part of it.
+/// Ends the transaction in which a connection was left, if any. If a future is dropped while `BEGIN` is in flight,
+/// nobody knows of the transaction, and all later statements on the connection would be part of it.
 async fn leave_transaction(connection: &mut PgConnection, is_known: bool) -> Result<(), Error> {
     if is_known {
         return transaction::roll_back(connection).await;

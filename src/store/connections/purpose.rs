@@ -39,9 +39,9 @@ impl Purpose {
     /// Those that it has only on a session of its own, where they last.
     pub(super) fn lasting_settings(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            // Postgres leaves the timer of a statement's limit running when the statement has ended, and wakes up for nothing
-            // when it rings. One that rings later than the next heartbeat is used again. Whoever waits gives up sooner, and
-            // the session that is left behind is terminated by its successor, or ends by this.
+            // Postgres leaves the timer of a statement's limit running when the statement has ended, and wakes up for
+            // nothing when it rings. One that rings later than the next heartbeat is used again. Whoever waits gives up
+            // sooner, and the session that is left behind is terminated by its successor, or ends by this.
             Self::Heartbeats { .. } => &[("statement_timeout", "10s")],
             Self::Work | Self::Acknowledgements => &[],
         }

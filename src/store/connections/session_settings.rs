@@ -62,7 +62,8 @@ pub(super) fn settings(statement_timeout: &str) -> [(&'static str, &str); 10] {
         // Limits are counted under a lock, by statements that see everything committed before they began.
         ("default_transaction_isolation", "read committed"),
         ("default_transaction_deferrable", "off"),
-        // Every statement of a request has an index. For an owner with half of all keys, a sequential scan may look cheaper.
+        // Every statement of a request has an index. For an owner with half of all keys, a sequential scan may look
+        // cheaper.
         ("enable_seqscan", "off"),
         // Our statements take a millisecond; JIT compilation takes hundreds if the estimate is high.
         ("jit", "off"),

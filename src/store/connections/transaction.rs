@@ -1,8 +1,8 @@
 //! Transactions, with their settings if a pooler lends a session of the server for each of them.
 //!
-//! On a session of its own, a connection keeps the settings that it began with. Behind a pooler, each transaction may be
-//! on another session, and even on another server. So every statement is part of a transaction there, which begins with
-//! all settings and with the same questions as a new session: in the same message, so it costs no round trip.
+//! On a session of its own, a connection keeps the settings that it began with. Behind a pooler, each transaction may
+//! be on another session, and even on another server. So every statement is part of a transaction there, which begins
+//! with all settings and with the same questions as a new session: in the same message, so it costs no round trip.
 
 use std::{fmt::Write, sync::Arc, time::Duration};
 
@@ -16,13 +16,13 @@ use super::{
 /// Each statement sees everything committed before it began, whatever the database's default is.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
-/// None of the server's timeouts may end a commit: if its wait for the standby is cancelled, it is reported as a success.
-/// A timeout that has fired before is noticed between the two statements.
+/// None of the server's timeouts may end a commit: if its wait for the standby is cancelled, it is reported as a
+/// success. A timeout that has fired before is noticed between the two statements.
 const COMMIT: &str = "SET LOCAL statement_timeout = 0; COMMIT";
 
-/// Whether a statement of ours was prepared in this session under the name that sqlx gave it. Each connection counts its
-/// statements, so the names of different connections are the same. A pooler that passes them on unchanged mixes up the
-/// statements of all of them.
+/// Whether a statement of ours was prepared in this session under the name that sqlx gave it. Each connection counts
+/// its statements, so the names of different connections are the same. A pooler that passes them on unchanged mixes up
+/// the statements of all of them.
 const NAMES_ARRIVE: &str = "EXISTS (SELECT FROM pg_prepared_statements WHERE starts_with(name, 'sqlx_s_'))";
 
 /// How work on a connection begins.

@@ -19,8 +19,8 @@ pub struct HashCount {
 }
 
 impl Store {
-    /// Counts the keys by the parameters and the pepper of their hashes, most frequent first. Reads the whole table, so it is for
-    /// operators, and takes seconds for millions of keys; no other statement waits for it.
+    /// Counts the keys by the parameters and the pepper of their hashes, most frequent first. Reads the whole table, so
+    /// it is for operators, and takes seconds for millions of keys; no other statement waits for it.
     ///
     /// # Errors
     /// [`StoreError`] if the database could not answer.

@@ -13,7 +13,8 @@ use crate::{
 /// How many pages of the table `api_keys` are read: 8 MiB, or some 10,000 keys. A table that has no more is counted
 /// exactly.
 const PAGES: f64 = 1024.0;
-/// How many keys are looked at that expire within the next days, those that expire first. An index has them in this order.
+/// How many keys are looked at that expire within the next days, those that expire first. An index has them in this
+/// order.
 const EXPIRING_MOST: i64 = 10_000;
 
 /// The keys of each state, those in use that expire soon, and the part of the queue of notifications that is used.

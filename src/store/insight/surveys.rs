@@ -21,8 +21,8 @@ use crate::{
     store::{Store, ledger::list, rows::interval},
 };
 
-/// How many keys are kept as the busiest: several times as many as a page shows, because which of them come first may change
-/// until they are looked for again.
+/// How many keys are kept as the busiest: several times as many as a page shows, because which of them come first may
+/// change until they are looked for again.
 const BUSIEST_KEPT: usize = 100;
 
 /// How many keys that were ever used one query looks at, in some tens of milliseconds.

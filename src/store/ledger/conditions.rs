@@ -32,10 +32,12 @@ pub(in crate::store) use with_state;
 /// - `$idle`: whether the key has not been used since `$12`
 /// - `$used`: whether it has been used since `$13`
 ///
-/// Instead of the last two, `[each]` asks for the uses of one key after the other, and `[all]` for those of all keys between
-/// `$1` and `$2` at once, whichever of the two is greater, which takes a third of the time if most of them are looked at.
+/// Instead of the last two, `[each]` asks for the uses of one key after the other, and `[all]` for those of all keys
+/// between `$1` and `$2` at once, whichever of the two is greater, which takes a third of the time if most of them are
+/// looked at.
 ///
-/// `OFFSET 0` keeps Postgres from reading all limits of all owners, or all uses, at once for what it takes to be many keys.
+/// `OFFSET 0` keeps Postgres from reading all limits of all owners, or all uses, at once for what it takes to be many
+/// keys.
 macro_rules! with_conditions {
     ($($query:ident)::+!(
         [$($flag:ident)?] $before:literal $(+ $more:literal)*, $owner_disabled:literal, [each], $($rest:tt)*

@@ -103,8 +103,8 @@ impl Find<'_> {
     }
 }
 
-/// A `query_as!` for the [`ManagedRow`]s that a filter names, with the limit in `$17`. The statements differ in how they
-/// handle the owner and find keys; a single statement for all cases could not be planned well for any.
+/// A `query_as!` for the [`ManagedRow`]s that a filter names, with the limit in `$17`. The statements differ in how
+/// they handle the owner and find keys; a single statement for all cases could not be planned well for any.
 macro_rules! listed {
     (of_owner $before:literal $after:literal, $owner:expr, $find:expr $(, $argument:expr)* $(,)?) => {
         listed!(
@@ -143,9 +143,9 @@ macro_rules! listed {
     };
 }
 
-/// Those that the filter names among the entries of an index up to the last one, in order. What is shown of a key is read
-/// for those of the page only: the planner, which takes hardly any key to meet the conditions, would read it for all, and
-/// then sort. So the entries are a query of their own, with a limit that it can't look into.
+/// Those that the filter names among the entries of an index up to the last one, in order. What is shown of a key is
+/// read for those of the page only: the planner, which takes hardly any key to meet the conditions, would read it for
+/// all, and then sort. So the entries are a query of their own, with a limit that it can't look into.
 async fn along(
     connection: &mut PgConnection,
     index: Index,

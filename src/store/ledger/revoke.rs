@@ -21,7 +21,8 @@ use crate::domain::{
     text::ChangeReason,
 };
 
-/// A query about the keys that a filter names and that are not revoked. `$1` and `$2` are the owner, NULL for all of them.
+/// A query about the keys that a filter names and that are not revoked. `$1` and `$2` are the owner, NULL for all of
+/// them.
 macro_rules! living {
     ($query:ident!($before:literal $after:literal, $filter:expr, $now:expr $(, $argument:expr)* $(,)?)) => {{
         let filter: &KeyFilter = $filter;

@@ -124,8 +124,8 @@ async fn end_earlier(
     Ok(Row { record: row.record_id, not_before: Some(row.not_before), is_news: false })
 }
 
-/// Ends the links that this token has made, and the sessions that began with one. They may last longer than the row. In the order of
-/// [`end_sessions`].
+/// Ends the links that this token has made, and the sessions that began with one. They may last longer than the row. In
+/// the order of [`end_sessions`].
 async fn end_what_it_made(connection: &mut PgConnection, token: Uuid) -> Result<(), sqlx::Error> {
     let links = sqlx::query!("DELETE FROM console_hand_overs WHERE maker_token_record = $1", token);
     links.execute(&mut *connection).await?;
@@ -133,9 +133,9 @@ async fn end_what_it_made(connection: &mut PgConnection, token: Uuid) -> Result<
     sessions.execute(connection).await.map(drop)
 }
 
-/// Ends the sessions that began with such tokens, or with a link from before, of this subject or made by it. They may last longer
-/// than the row of the revocation. The links first: whoever is using one up is waited for, and their session is there when
-/// sessions are deleted.
+/// Ends the sessions that began with such tokens, or with a link from before, of this subject or made by it. They may
+/// last longer than the row of the revocation. The links first: whoever is using one up is waited for, and their
+/// session is there when sessions are deleted.
 async fn end_sessions(
     connection: &mut PgConnection,
     revocation: &TokenRevocation,

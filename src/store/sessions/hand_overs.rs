@@ -173,8 +173,8 @@ pub(super) struct EndedLinks<'a> {
     pub(super) before: Option<OffsetDateTime>,
 }
 
-/// Ends open links, before the sessions of the same people end: whoever is using one up is waited for, and their session is
-/// there when sessions are deleted.
+/// Ends open links, before the sessions of the same people end: whoever is using one up is waited for, and their
+/// session is there when sessions are deleted.
 pub(super) async fn end_links(connection: &mut PgConnection, ended: &EndedLinks<'_>) -> Result<(), sqlx::Error> {
     let query = sqlx::query!(
         "DELETE FROM console_hand_overs

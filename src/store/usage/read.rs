@@ -14,9 +14,9 @@ use crate::domain::{
 /// The counts of all keys together.
 const ALL_KEYS: i32 = 0;
 
-/// A `query_as!` of a row type, on the uses that a query selects: `key`, `at`, `outcome`, `tag` and `count`. There is one
-/// statement per access path, each with its own index. The parameters: 1 and 2 the time, 3 whether hours are asked for, 4 and 5
-/// the outcome and the tag, 6 the reader's own, and the rest those of `$of`.
+/// A `query_as!` of a row type, on the uses that a query selects: `key`, `at`, `outcome`, `tag` and `count`. There is
+/// one statement per access path, each with its own index. The parameters: 1 and 2 the time, 3 whether hours are asked
+/// for, 4 and 5 the outcome and the tag, 6 the reader's own, and the rest those of `$of`.
 macro_rules! uses {
     ($row:ident, $select:literal, $of:literal, $order:literal, $query:expr, $own:expr $(, $argument:expr)* $(,)?) => {
         sqlx::query_as!(

@@ -1,5 +1,5 @@
-//! How keys that an issuer publishes are fetched: with a token, with certificates of one's own, and without TLS where that was
-//! said.
+//! How keys that an issuer publishes are fetched: with a token, with certificates of one's own, and without TLS where
+//! that was said.
 
 use std::{fs, net::Ipv4Addr};
 

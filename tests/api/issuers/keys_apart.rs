@@ -1,5 +1,5 @@
-//! Which key of a set verifies a token: told apart by name, kind, purpose and algorithm; where that leaves several, each of
-//! a few is tried.
+//! Which key of a set verifies a token: told apart by name, kind, purpose and algorithm; where that leaves several,
+//! each of a few is tried.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -118,8 +118,8 @@ async fn no_more_than_eight_keys_are_tried_with_one_token() {
     }
 }
 
-/// RFC 7518 §2 has no zeros in front; Java's `BigInteger` does, and so do Firebase and Cloud Foundry's UAA. The number is
-/// the same. Its spelling in base64url stays strict (RFC 7515 §2).
+/// RFC 7518 §2 has no zeros in front; Java's `BigInteger` does, and so do Firebase and Cloud Foundry's UAA. The number
+/// is the same. Its spelling in base64url stays strict (RFC 7515 §2).
 #[tokio::test]
 async fn zeros_in_front_of_a_modulus_don_t_change_the_key_and_another_spelling_does() {
     let (zero, zeros, padded, standard) =

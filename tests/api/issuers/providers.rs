@@ -1,6 +1,6 @@
-//! Twelve identity providers: their tables in docs/issuers.md, their documents in the form in which they publish them, tokens
-//! as they issue them, and what Keyward says of each. The documents are asked for at their real addresses, by way of a proxy
-//! that leads to this test.
+//! Twelve identity providers: their tables in docs/issuers.md, their documents in the form in which they publish them,
+//! tokens as they issue them, and what Keyward says of each. The documents are asked for at their real addresses, by
+//! way of a proxy that leads to this test.
 
 use std::{collections::HashMap, fs, path::Path};
 

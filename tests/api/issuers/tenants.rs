@@ -72,7 +72,8 @@ async fn no_tenant_gets_rights_on_keyward_itself() {
     assert!(line.contains("a right on Keyward itself") && line.contains("https://login.example/acme/v2.0"), "{line}");
 }
 
-/// A key that the set names for one issuer verifies no other's tokens; one with the placeholder, or with nothing, verifies all.
+/// A key that the set names for one issuer verifies no other's tokens; one with the placeholder, or with nothing,
+/// verifies all.
 #[tokio::test]
 async fn a_key_of_one_tenant_never_verifies_another_tenants_token() {
     let entra = Entra::trusting(&["acme", "globex"]).await;

@@ -54,7 +54,8 @@ impl Cluster {
         let peers: Vec<_> = (0..MACHINES).map(|peer| format!("etcd{peer}=http://{}:2380", address(peer))).collect();
         let mut etcd = inside(machine, "etcd");
         etcd.args(["--name", &format!("etcd{machine}"), "--initial-cluster", &peers.join(",")]);
-        // Through the third version of its interface, Debian's Patroni (3.0) takes the leader's lock back after it has lost it.
+        // Through the third version of its interface, Debian's Patroni (3.0) takes the leader's lock back after it has
+        // lost it.
         etcd.arg("--enable-v2").arg("--data-dir").arg(self.folder.join(format!("etcd{machine}")));
         for (option, port) in [("listen-client-urls", 2379), ("advertise-client-urls", 2379)]
             .into_iter()

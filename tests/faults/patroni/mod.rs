@@ -1,5 +1,6 @@
-//! Failovers with the real thing: Patroni and etcd on three machines, three replicas that are given the addresses of all,
-//! and one that has to stay with the first primary. Whatever happens to the primary, a revoke that has returned holds.
+//! Failovers with the real thing: Patroni and etcd on three machines, three replicas that are given the addresses of
+//! all, and one that has to stay with the first primary. Whatever happens to the primary, a revoke that has returned
+//! holds.
 //!
 //! `scripts/failover.sh` installs what this needs, and runs it. It takes five minutes, and root.
 

@@ -1,5 +1,5 @@
-//! Three machines, each a network namespace, on one bridge, to which the test has a link, too. The bridge has a namespace
-//! of its own, where no rule for this machine's traffic (Docker's, for example) is in the way.
+//! Three machines, each a network namespace, on one bridge, to which the test has a link, too. The bridge has a
+//! namespace of its own, where no rule for this machine's traffic (Docker's, for example) is in the way.
 
 use std::process::{Command, Stdio};
 

@@ -1,4 +1,5 @@
-//! A path is the same one to the gateway and to the API, of whatever kind the API's server is. Else somebody gets around a scope.
+//! A path is the same one to the gateway and to the API, of whatever kind the API's server is. Else somebody gets
+//! around a scope.
 
 use serde_json::json;
 

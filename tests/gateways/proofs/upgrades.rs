@@ -87,8 +87,8 @@ pub(crate) async fn refuses_to_tunnel(gateway: &Running) {
             for lines in ASKING {
                 let said = forges(&gateway.address(), &asks(method, target, lines)).await;
                 let Said::Answer(status, body) = said else { panic!("{method} {target} {lines:?}: {said:?}") };
-                // As any other request, or by a refusal of what is no good handshake. Clients that offer HTTP/2 by the book must not
-                // suffer for it.
+                // As any other request, or by a refusal of what is no good handshake. Clients that offer HTTP/2 by the
+                // book must not suffer for it.
                 let good = if lines == ASKING[0] { &[200][..] } else { &[200, 400, 403, 426] };
                 assert!(good.contains(&status), "{method} {target} {lines:?}: {status} {body}");
                 if status == 200 && lines == ASKING[0] {

@@ -100,8 +100,8 @@ impl Demanded {
         self.rule.as_ref().map(|(policy, place)| &policy.rules()[*place].demand)
     }
 
-    /// What the request uses of a key's limits. The URL only raises what the rule says: some gateways forward their client's
-    /// query.
+    /// What the request uses of a key's limits. The URL only raises what the rule says: some gateways forward their
+    /// client's query.
     fn spending(&self) -> Spending<'_> {
         let at_least = self.by_url.as_ref().map_or(0, |by_url| by_url.cost);
         let by_rule = self.by_rule();

@@ -1,5 +1,5 @@
-//! What the gateway's URL demands, such as `/v1/authorize?scope=orders:read&cost=5`, for gateways that are configured with one
-//! URL per location. It only narrows what the policy allows, and raises what a request costs.
+//! What the gateway's URL demands, such as `/v1/authorize?scope=orders:read&cost=5`, for gateways that are configured
+//! with one URL per location. It only narrows what the policy allows, and raises what a request costs.
 
 use actix_web::{HttpRequest, web::Query};
 
@@ -18,8 +18,8 @@ pub(super) struct ByUrl {
     pub(super) cost: u64,
 }
 
-/// The scopes in the query, separated by spaces or in repeated parameters, and the cost. Other parameters are ignored, because
-/// some gateways forward their client's query.
+/// The scopes in the query, separated by spaces or in repeated parameters, and the cost. Other parameters are ignored,
+/// because some gateways forward their client's query.
 pub(super) fn demanded(request: &HttpRequest) -> Result<ByUrl, Reason> {
     let query = request.query_string();
     // If the client's path follows ours, the query is the client's too. But a single slash may be a mistake in the

@@ -94,7 +94,8 @@ pub(crate) struct OwnPlan {
     /// The plan; `null` if there is none.
     #[schema(required)]
     plan: Option<Plan>,
-    /// All limits that the caller's keys share: those of the plan, and those that an administrator has set on the caller.
+    /// All limits that the caller's keys share: those of the plan, and those that an administrator has set on the
+    /// caller.
     #[schema(max_items = 20)]
     limits: Vec<Limit>,
     /// The credits that the caller's keys share, as they are now; `null` if there are none.

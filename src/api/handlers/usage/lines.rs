@@ -3,7 +3,8 @@
 use super::report::{Counts, Group, Point, UsageReport};
 use crate::domain::{csv::line, timestamp, usage::UseOutcome};
 
-/// The report as CSV (RFC 4180), with a header line. There is a column for each reason of a refusal, whether it occurs or not.
+/// The report as CSV (RFC 4180), with a header line. There is a column for each reason of a refusal, whether it occurs
+/// or not.
 pub fn usage_csv(report: &UsageReport) -> String {
     match &report.groups {
         None => {

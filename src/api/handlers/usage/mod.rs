@@ -1,5 +1,5 @@
-//! `/v1/keys/{id}/usage`, `/v1/usage` and `/v1/admin/usage`: how often keys were used. The same handlers serve owners and
-//! administrators; the caller's reach is in the [`Caller`].
+//! `/v1/keys/{id}/usage`, `/v1/usage` and `/v1/admin/usage`: how often keys were used. The same handlers serve owners
+//! and administrators; the caller's reach is in the [`Caller`].
 //!
 //! - `report`: a report as it appears in responses
 //! - `lines`: the same as CSV

@@ -1,6 +1,6 @@
 //! Every answer that is not a success, in the formats of Keyward: `{"message": …}` on the compatibility routes, OAuth
-//! errors at the OAuth endpoints, and problem details (RFC 9457) everywhere else. An answer to a refused credential never
-//! contains what was sent, nor the reason for the refusal.
+//! errors at the OAuth endpoints, and problem details (RFC 9457) everywhere else. An answer to a refused credential
+//! never contains what was sent, nor the reason for the refusal.
 
 mod answer;
 pub(crate) mod catalog;

@@ -1,5 +1,5 @@
-//! The fields of request bodies, with the schemas of their values. Readers take these fields and no others, and the OpenAPI
-//! document is made from them, with the limits that the readers apply.
+//! The fields of request bodies, with the schemas of their values. Readers take these fields and no others, and the
+//! OpenAPI document is made from them, with the limits that the readers apply.
 //!
 //! - `hand_over`: of a request to hand somebody over to the console
 //! - `plans`: of plans

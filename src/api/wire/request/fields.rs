@@ -153,15 +153,16 @@ impl Fields {
         names.iter().any(|name| self.has(name))
     }
 
-    /// Takes a field that responses show and nobody can change: a client may send back what it was shown. Reports another value.
+    /// Takes a field that responses show and nobody can change: a client may send back what it was shown. Reports
+    /// another value.
     pub(crate) fn take_read_only(&mut self, name: &str, shown: &Value) {
         if self.members.remove(name).is_some_and(|sent| !is_same(&sent, shown)) {
             self.problem(name, "immutable", "cannot be changed: leave it out, or send it as it is shown");
         }
     }
 
-    /// Ignores fields that responses show and that change by themselves, such as the time of the last use: when they are sent
-    /// back, they may be different already.
+    /// Ignores fields that responses show and that change by themselves, such as the time of the last use: when they
+    /// are sent back, they may be different already.
     pub(crate) fn ignore(&mut self, names: &[&str]) {
         names.iter().for_each(|name| _ = self.members.remove(*name));
     }
@@ -240,8 +241,8 @@ pub(crate) fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(value: Value)
     text(value)?.parse().or_else(|error: T::Err| invalid("invalid", error.to_string()))
 }
 
-/// A number without a fraction that is not negative. 60 and 60.0 are the same JSON number, and some clients write every number
-/// with a decimal point.
+/// A number without a fraction that is not negative. 60 and 60.0 are the same JSON number, and some clients write every
+/// number with a decimal point.
 pub(crate) fn whole_number(value: &Value) -> Option<u64> {
     let whole = |number: f64| (number.fract() == 0.0 && number >= 0.0).then_some(number as u64);
     value.as_u64().or_else(|| value.as_f64().and_then(whole))

@@ -12,8 +12,8 @@ use crate::auth::clock;
 /// replica acknowledges.
 const LOOK_PAUSE: Duration = Duration::from_millis(2);
 const LOOK_PAUSE_MAX: Duration = Duration::from_millis(20);
-/// How long the acknowledgements have before the database is asked for the longest lease, which costs a read and a commit.
-/// They usually take a few milliseconds, and no lease is shorter than a second.
+/// How long the acknowledgements have before the database is asked for the longest lease, which costs a read and a
+/// commit. They usually take a few milliseconds, and no lease is shorter than a second.
 const ASKS_AFTER: Duration = Duration::from_millis(50);
 
 /// A change that is followed until this is dropped.
@@ -72,8 +72,8 @@ impl Announced {
     /// Waits until no check that starts from now on trusts the old row, on any replica. `committed_at` must be read
     /// after the commit's reply.
     pub async fn settled(&self, committed_at: MonotonicTime) -> Settled {
-        // The database must not delay the acknowledgements, so the longest lease is queried concurrently; until it is known,
-        // the longest possible lease applies.
+        // The database must not delay the acknowledgements, so the longest lease is queried concurrently; until it is
+        // known, the longest possible lease applies.
         let by_lease_in_use = async {
             tokio::time::sleep(ASKS_AFTER).await;
             let longest_lease = self.link.announcements.longest_lease().await;

@@ -245,7 +245,8 @@ impl RemoteKeys {
         current.as_ref().is_some_and(|fetched| fetched.keys.version == version && now < fetched.until)
     }
 
-    /// A token names a key that is unknown. Waits for a fetch, unless a token caused one so recently that another would bring nothing new.
+    /// A token names a key that is unknown. Waits for a fetch, unless a token caused one so recently that another would
+    /// bring nothing new.
     pub(in crate::auth::jwt) async fn fetch_anew(&self) {
         self.unknown_keys.increment();
         if self.ask() {

@@ -1,5 +1,5 @@
-//! What people type into search fields. A field is sent as a form, and the browser is then led to the list: so a key that
-//! somebody looks for by its whole text never stands in an address, which others keep. It is read and forgotten.
+//! What people type into search fields. A field is sent as a form, and the browser is then led to the list: so a key
+//! that somebody looks for by its whole text never stands in an address, which others keep. It is read and forgotten.
 
 use actix_web::{
     HttpRequest,
@@ -35,8 +35,8 @@ const SOUGHT_MAX: usize = 100;
 /// The lists with a search field.
 const LISTS: [&str; 4] = ["/console/keys", "/console/all/keys", "/console/owners", "/console/audit"];
 
-/// `POST /console/search`: to the list that the form names, with the conditions of the form, or to the key whose text is among
-/// them.
+/// `POST /console/search`: to the list that the form names, with the conditions of the form, or to the key whose text
+/// is among them.
 pub(in crate::console) async fn search(
     request: HttpRequest,
     console: Data<Console>,

@@ -24,7 +24,8 @@ impl Prefix {
         format!("{}_{}_", self.0, environment.as_str())
     }
 
-    /// Whether there is in a text the beginning of a key, with some of its secret. It may be any server's with this prefix.
+    /// Whether there is in a text the beginning of a key, with some of its secret. It may be any server's with this
+    /// prefix.
     pub fn begins_a_secret_in(&self, text: &str) -> bool {
         Environment::ALL.into_iter().any(|environment| {
             let head = self.head(environment);

@@ -46,8 +46,8 @@ pub struct KeyFilter {
     pub used_since: Option<OffsetDateTime>,
     /// Keys without an expiry.
     pub never_expires: bool,
-    /// Keys whose use something bounds (`true`), or nothing: neither a limit nor credits, of their own, of their owner, or
-    /// of the owner's plan.
+    /// Keys whose use something bounds (`true`), or nothing: neither a limit nor credits, of their own, of their owner,
+    /// or of the owner's plan.
     pub limited: Option<bool>,
     /// Keys that were revoked because they leaked (`true`), or others. A reason that has `leak` in it says so.
     pub leaked: Option<bool>,

@@ -155,8 +155,8 @@ impl Credits {
         }
     }
 
-    /// Whether so much was granted until now, as somebody has seen who sets them: each change by somebody, and each refill,
-    /// grants something or takes it back. `None`: whatever they have seen.
+    /// Whether so much was granted until now, as somebody has seen who sets them: each change by somebody, and each
+    /// refill, grants something or takes it back. `None`: whatever they have seen.
     pub fn are_those_seen(before: Option<&Self>, granted: Option<u64>) -> bool {
         granted.is_none_or(|granted| before.is_some_and(|before| before.granted == granted))
     }

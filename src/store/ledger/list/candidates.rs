@@ -22,8 +22,9 @@ pub(super) enum Index {
     Primary,
 }
 
-/// Expands `$then` with the condition of an index, in the words of the migration that makes it, and how to learn whether a
-/// key was used: `each` asks for one key, `all` for all between `$1` and `$2` at once, of which the index has most.
+/// Expands `$then` with the condition of an index, in the words of the migration that makes it, and how to learn
+/// whether a key was used: `each` asks for one key, `all` for all between `$1` and `$2` at once, of which the index has
+/// most.
 macro_rules! with_index {
     ($index:expr, $then:ident!($($arguments:tt)*)) => {
         match $index {
@@ -84,8 +85,8 @@ impl Index {
     }
 }
 
-/// The keys that end before the time of the filter; `None` if it has none, or there are too many. Their index is by their
-/// end.
+/// The keys that end before the time of the filter; `None` if it has none, or there are too many. Their index is by
+/// their end.
 pub(super) async fn ending(
     connection: &mut PgConnection,
     filter: &KeyFilter,

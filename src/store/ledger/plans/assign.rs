@@ -50,8 +50,8 @@ impl Current {
 }
 
 impl Store {
-    /// Announces an administrator's assignment even if nothing changes, because whoever made it earlier may have failed after
-    /// the commit, while waiting for the replicas.
+    /// Announces an administrator's assignment even if nothing changes, because whoever made it earlier may have failed
+    /// after the commit, while waiting for the replicas.
     pub(super) async fn assign(
         &self,
         assignment: &PlanAssignment,
@@ -77,7 +77,8 @@ impl Store {
         }
         let assigned = plan.clone().map(|plan| AssignedPlan { plan, by: said_by(*on_word_of) });
         write(transaction, assignment).await?;
-        // The lock of the new plan as well, so that its credits are those of a change before, or are changed by one after.
+        // The lock of the new plan as well, so that its credits are those of a change before, or are changed by one
+        // after.
         lock_owner(transaction, owner).await?;
         let before = current.0.map(|current| current.plan);
         let is_other = before.as_ref().map(|before| &before.plan) != plan.as_ref();

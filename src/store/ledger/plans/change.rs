@@ -110,7 +110,8 @@ impl Store {
     }
 }
 
-/// Serializes changes of plans until the transaction ends. They are rare, and with one at a time no two can wait for each other.
+/// Serializes changes of plans until the transaction ends. They are rare, and with one at a time no two can wait for
+/// each other.
 async fn lock_plans(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!("SELECT pg_advisory_xact_lock(hashtext('keyward changes of plans'))")
         .execute(connection)

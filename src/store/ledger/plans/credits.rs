@@ -15,11 +15,12 @@ use crate::domain::{
     ports::StoreError,
 };
 
-/// After an assignment: takes the credits of the plan that the owner was on, and gives those of the one that they are on now,
-/// unless they have credits of their own. Returns what changed, for the audit. The owner and their plan are locked.
+/// After an assignment: takes the credits of the plan that the owner was on, and gives those of the one that they are
+/// on now, unless they have credits of their own. Returns what changed, for the audit. The owner and their plan are
+/// locked.
 ///
-/// `is_other`: whether the owner was not on it before. An administrator who assigns the same plan again makes up for credits
-/// that it gives by now.
+/// `is_other`: whether the owner was not on it before. An administrator who assigns the same plan again makes up for
+/// credits that it gives by now.
 pub(super) async fn follow_plan(
     connection: &mut PgConnection,
     assignment: &PlanAssignment,
@@ -58,8 +59,8 @@ pub(super) async fn follow_plan(
     Ok(Some(change.to_json(had)))
 }
 
-/// Notes what an owner has left of the credits of the plan that they leave, so that they find it when they come back, and no
-/// more. What replicas have in hand counts as spent. Forgets what was left of plans that are gone.
+/// Notes what an owner has left of the credits of the plan that they leave, so that they find it when they come back,
+/// and no more. What replicas have in hand counts as spent. Forgets what was left of plans that are gone.
 async fn put_aside(connection: &mut PgConnection, owner: &Owner, holder: Holder) -> Result<(), sqlx::Error> {
     // No replica takes any of it from now on.
     let query = sqlx::query!("SELECT FROM credits WHERE holder = $1 FOR UPDATE", credits::uuid(holder));
@@ -80,9 +81,9 @@ async fn put_aside(connection: &mut PgConnection, owner: &Owner, holder: Holder)
     query.execute(connection).await.map(drop)
 }
 
-/// What an owner had left when they left this plan, which is forgotten; `None` if they had none of its credits. If a refill was
-/// due since, one is added: that of the time in which they come back. Those of the times in which they were not on the plan are
-/// not theirs.
+/// What an owner had left when they left this plan, which is forgotten; `None` if they had none of its credits. If a
+/// refill was due since, one is added: that of the time in which they come back. Those of the times in which they were
+/// not on the plan are not theirs.
 async fn left_of(
     connection: &mut PgConnection,
     owner: &Owner,
@@ -112,11 +113,11 @@ async fn left_of(
     Ok(Some(remaining + refill.min(credits.max.unwrap_or(AMOUNT_MAX).saturating_sub(remaining))))
 }
 
-/// After a change of a plan: gives the balances that came with it the new rules, in one statement. What owners have stays. The
-/// plan is locked.
+/// After a change of a plan: gives the balances that came with it the new rules, in one statement. What owners have
+/// stays. The plan is locked.
 ///
-/// Replicas know nothing of the rules. What they have heard of the next refill, they believe for a minute at most, and so no
-/// key is announced.
+/// Replicas know nothing of the rules. What they have heard of the next refill, they believe for a minute at most, and
+/// so no key is announced.
 pub(super) async fn follow_change(
     connection: &mut PgConnection,
     before: Option<&PlanCredits>,

@@ -1,7 +1,8 @@
-//! The usual ways to keep a limit on several servers: each request asks a counter that all of them share. For limits.sh.
+//! The usual ways to keep a limit on several servers: each request asks a counter that all of them share. For
+//! limits.sh.
 //!
-//! The look-up of the key is in memory, which flatters this program. The one key that it knows is in API_KEY. The counter is a
-//! number in the Redis of REDIS_URL, or a row in the Postgres of DATABASE_URL, whichever is there.
+//! The look-up of the key is in memory, which flatters this program. The one key that it knows is in API_KEY. The
+//! counter is a number in the Redis of REDIS_URL, or a row in the Postgres of DATABASE_URL, whichever is there.
 
 use std::{env, error::Error, sync::Arc};
 
