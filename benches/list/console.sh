@@ -58,7 +58,7 @@ curl --silent --fail --output /dev/null --cookie-jar "$jar" --header "Origin: $a
 
 # Until the keys are surveyed, which may have been done when there were none.
 patience=300
-until [[ $(curl --silent --cookie "$jar" "$address/console/overview") == *'<td>owner-'* ]]; do
+until [[ $(curl --silent --cookie "$jar" "$address/console/overview") == *'<bdi>owner-'* ]]; do
   ((--patience)) || { echo "$0: the busiest keys are not found" >&2; exit 1; }
   sleep 1
 done
