@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::commands::{json as parsed, keyward, keyward_fed};
 use test_support::{
+    actors::KeyHolder,
     database,
     program::{Folder, bare, run},
     replica::{JWT_SECRET, PEPPER, command},
@@ -39,6 +40,27 @@ async fn wrong_arguments_end_with_2_and_do_nothing() {
         assert!(ended.stderr.contains("error: "), "{ended:#?}");
     }
     assert_eq!(parsed(&keyward(&database, &["keys", "list", "--json"]).await.succeeded()), json!([]));
+}
+
+#[tokio::test]
+async fn an_argument_that_carries_a_key_is_refused_and_kept_nowhere() {
+    let database = database().await;
+    let made = keyward(&database, &["keys", "create", "--subject=alice"]).await.succeeded();
+    let holder = KeyHolder::of(made.trim_end());
+    let (key, id) = (&*holder.key, holder.id());
+    let reason = format!("it was {key} before");
+    for arguments in [
+        vec!["keys", "update", id, "--name", &reason],
+        vec!["keys", "revoke", id, "--reason", &reason],
+        vec!["owners", "disable", "--subject=alice", "--reason", &reason],
+    ] {
+        let ended = keyward(&database, &arguments).await;
+        assert_eq!(ended.code, Some(2), "{ended:#?}");
+        assert!(ended.stderr.contains("carries the text of a key"), "{ended:#?}");
+        assert!(!ended.stderr.contains(key), "{ended:#?}");
+    }
+    let shown = keyward(&database, &["keys", "show", id, "--json"]).await.succeeded();
+    assert_eq!((&parsed(&shown)["state"], &parsed(&shown)["name"]), (&json!("active"), &json!(null)));
 }
 
 #[tokio::test]

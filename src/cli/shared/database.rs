@@ -18,7 +18,7 @@ use keyward::{
     telemetry::log,
 };
 
-use super::leases;
+use super::{Misuse, leases};
 use crate::cli::{dev, runtime};
 
 /// Which database.
@@ -60,6 +60,7 @@ impl DatabaseOptions {
     ) -> anyhow::Result<T> {
         let dev = self.dev;
         let settings = Settings::load(self.put_into(sources)?)?;
+        refuse_keys(&settings)?;
         log::init(&settings.log()?, None)?;
         runtime()?.block_on(async {
             let database = dev::configured(dev, settings.database())?;
@@ -139,6 +140,22 @@ impl Desk {
     pub(in crate::cli) async fn wait_for_everybody(&self) {
         leases::wait(self.longest_lease().await).await;
     }
+}
+
+/// Refuses arguments that carry a key: most are kept, for everybody who reads the database or the audit, and all are in
+/// the shell's history.
+fn refuse_keys(settings: &Settings) -> Result<(), Misuse> {
+    // Many commands need no pepper. Without one, nobody can tell a key from another text.
+    let keyring = settings.keys().ok().and_then(|keys| Keyring::new(keys.prefix, &keys.peppers).ok());
+    let has_key = |keyring: Keyring| std::env::args_os().any(|one| keyring.has_key_in(&one.to_string_lossy()));
+    if keyring.is_some_and(has_key) {
+        return Err(Misuse(
+            "an argument carries the text of a key, which is now in the shell's history; name keys by their ids, and \
+             rotate this key"
+                .to_owned(),
+        ));
+    }
+    Ok(())
 }
 
 /// The peppers, as the database knows them.
