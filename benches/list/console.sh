@@ -39,7 +39,25 @@ pages() {
   echo "unused /console/all/keys?state=active&unused_days=90&sort=createdAt"
   echo "unlimited /console/all/keys?state=active&limited=no"
   echo "search /console/all/keys?search=nothing-has-this"
+  echo "disabled /console/all/keys?state=disabled"
+  echo "revoked /console/all/keys?state=revoked"
+  echo "no_scope /console/all/keys?scope=nothing-has-this"
+  echo "no_tag /console/all/keys?tag=nothing-has-this"
+  echo "test /console/all/keys?environment=test&limited=no"
+  echo "created /console/all/keys?created_days=1"
+  for sort in createdAt lastUsedAt expiresAt name; do
+    echo "by_$sort /console/all/keys?sort=$sort&state=active"
+  done
   echo "owner /console/all/keys?owner=$owner&state=active"
+  echo "owner_by_name /console/all/keys?owner=$owner&sort=name"
+  echo "one_key /console/all/keys/$key"
+  echo "one_owner /console/owners/one?id=$owner"
+  echo "found_owners /console/owners?search=owner-99"
+  echo "no_owners /console/owners?search=nobody-is-called-this"
+  echo "disabled_owners /console/owners?disabled=yes"
+  echo "owner_usage /console/usage?all=1&owner=$owner"
+  echo "owner_audit /console/audit?all=1&owner=$owner"
+  echo "key_audit /console/audit?all=1&key=$key"
   echo "owners /console/owners"
   echo "sessions /console/all/sessions"
   echo "audit /console/audit?all=1"
@@ -55,6 +73,8 @@ echo "making $MANY keys" >&2
 database --set keys="$MANY" --set owners=$((MANY / 100)) --file "$folder/keys.sql"
 database --file "$folder/console.sql"
 curl --silent --fail --output /dev/null --cookie-jar "$jar" --header "Origin: $address" --data 'person=admin' "$address/console/sign-in"
+
+key=$(curl --silent --cookie "$jar" "$address/console/all/keys?owner=$owner" | sed -n 's,.*href="/console/all/keys/\([0-9A-Za-z]\{22\}\)".*,\1,p' | head -n 1)
 
 # Until the keys are surveyed, which may have been done when there were none.
 patience=300

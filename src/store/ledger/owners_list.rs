@@ -16,7 +16,7 @@ use crate::domain::{
 };
 
 /// The number of owners that a query examines for a filter. The list continues after them.
-const LOOKED_AT: u32 = 1000;
+const LOOKED_AT: u32 = 500;
 /// The number of newest keys that are counted: for each owner on a page, and for a single requested owner.
 const COUNTED_OF_EACH: i64 = 1000;
 const COUNTED_OF_ONE: i64 = 10_000;

@@ -9,7 +9,7 @@ use crate::domain::{key_record::KeyState, listing::KeyFilter};
 /// The number of entries of an index that one query examines.
 const OF_AN_INDEX: i64 = 10_000;
 /// The same along the primary key, where most keys are what most filters look for.
-const OF_ALL: i64 = 20_000;
+const OF_ALL: i64 = 12_000;
 /// The maximum number of keys that end soon. They are not in the order of a list, so each is fetched by its id.
 const ENDING: i64 = 5_000;
 
