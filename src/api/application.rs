@@ -4,8 +4,9 @@ use std::{io, net::TcpListener, sync::Arc, time::Duration};
 
 use actix_service::map_config;
 use actix_web::{
-    App,
+    App, HttpResponse,
     dev::{AppConfig, Server as RunningServer},
+    http::StatusCode,
     web::{Data, ServiceConfig},
 };
 use tracing_actix_web::TracingLogger;
@@ -38,8 +39,15 @@ pub struct Routes {
     pub pages: Option<Pages>,
 }
 
-/// Adds further services to an application.
-pub type Pages = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
+/// The pages of the console.
+pub struct Pages {
+    /// Adds them to an application.
+    pub configure: Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>,
+    /// Whether this is the path of one of them.
+    pub have: fn(&str) -> bool,
+    /// What is shown instead of a page whose request could not be read.
+    pub unread: fn(StatusCode) -> HttpResponse,
+}
 
 /// The connections for the metrics alone: some readers, who read one text.
 const METRICS_CONNECTIONS: usize = 16;
@@ -115,7 +123,8 @@ fn serve(
 ) -> io::Result<RunningServer> {
     let keyward = Keyward::of(Arc::clone(&services.gate));
     let (services, metrics) = (Data::from(services), metrics.map(Data::from));
-    let wording = wording(cors.clone(), requests.clone());
+    let pages = pages.map(Arc::new);
+    let wording = wording(cors.clone(), requests.clone(), pages.clone());
     let new = move || {
         let application = App::new()
             .app_data(services.clone())
@@ -126,7 +135,7 @@ fn serve(
                 }
                 configure(app, &services);
                 if let Some(pages) = &pages {
-                    pages(app);
+                    (pages.configure)(app);
                 }
             })
             .wrap(Edge { cors: cors.clone(), requests: requests.clone(), log_requests })
@@ -136,10 +145,12 @@ fn serve(
     server::start(listeners, Application { new, wording, takes_body: routes::takes_body }, settings)
 }
 
-fn wording(cors: Option<Arc<Cors>>, requests: Option<Arc<RequestCounts>>) -> Wording {
+fn wording(cors: Option<Arc<Cors>>, requests: Option<Arc<RequestCounts>>, pages: Option<Arc<Pages>>) -> Wording {
     Arc::new(move |refusal: Refusal, refused: &Refused<'_>| {
-        let failure = Failure::new(refused.path, refusal.into());
-        let mut answer = failure.answer(refused.request_id.to_str().ok());
+        let mut answer = match pages.as_ref().filter(|pages| (pages.have)(refused.path)) {
+            Some(pages) => (pages.unread)(refusal.facts().0),
+            None => Failure::new(refused.path, refusal.into()).answer(refused.request_id.to_str().ok()),
+        };
         if let (Some(cors), Some(headers)) = (&cors, refused.headers) {
             cors.permit(refused.path, headers, answer.headers_mut());
         }

@@ -10,7 +10,7 @@ use actix_web::{
 use askama::Template;
 
 use super::{
-    access::in_query,
+    access::{headers::add_headers, in_query},
     frame::{Frame, render},
     services::Console,
     texts::{EN, WHY_NOT},
@@ -35,9 +35,12 @@ pub(crate) enum Fault {
     /// site.
     #[error("not signed in any more")]
     SessionOver,
-    /// They have signed in too long ago for what they want to do on this page.
+    /// They have signed in too long ago for this page.
     #[error("not signed in recently")]
     NotFresh(String),
+    /// They have signed in too long ago for what a form of this page asks for.
+    #[error("not signed in recently enough for a form")]
+    NotFreshForForm(String),
     /// They were handed over too long ago for what they want to do.
     #[error("not handed over recently")]
     ComeAgain(Option<ReturnAddress>),
@@ -71,6 +74,9 @@ pub(crate) enum Fault {
     /// The body is no form.
     #[error("not a form")]
     NoForm,
+    /// What was sent could not be read.
+    #[error("could not be read")]
+    Unread(StatusCode),
     /// What was asked for can't be done; the text says why.
     #[error("{0}")]
     Refused(String),
@@ -105,6 +111,7 @@ impl Fault {
             Self::NotSignedIn(_) => (EN.sign_in, ""),
             Self::SessionOver => (WHY_NOT.session_over, WHY_NOT.session_over_text),
             Self::NotFresh(_) => (WHY_NOT.not_fresh, WHY_NOT.not_fresh_text),
+            Self::NotFreshForForm(_) => (WHY_NOT.not_fresh, WHY_NOT.not_fresh_for_form),
             Self::ComeAgain(_) => (WHY_NOT.come_again, WHY_NOT.come_again_text),
             Self::HandedOverEnded(_) => (WHY_NOT.handed_over_ended, WHY_NOT.handed_over_ended_text),
             Self::LinkOver => (WHY_NOT.link_over, WHY_NOT.link_over_text),
@@ -116,6 +123,8 @@ impl Fault {
             Self::OtherHost => (WHY_NOT.other_host, WHY_NOT.other_host_text),
             Self::KeyInAddress => (WHY_NOT.key_in_address, WHY_NOT.key_in_address_text),
             Self::NoForm => (WHY_NOT.no_form, ""),
+            Self::Unread(StatusCode::PAYLOAD_TOO_LARGE) => (WHY_NOT.too_large, WHY_NOT.too_large_text),
+            Self::Unread(_) => (WHY_NOT.unread, WHY_NOT.unread_text),
             Self::Refused(text) => (WHY_NOT.refused, text),
             Self::Unavailable => (WHY_NOT.unavailable, WHY_NOT.unavailable_text),
         }
@@ -141,6 +150,7 @@ impl ResponseError for Fault {
             Self::NotSignedIn(_) => StatusCode::SEE_OTHER,
             Self::SessionOver
             | Self::NotFresh(_)
+            | Self::NotFreshForForm(_)
             | Self::ComeAgain(_)
             | Self::HandedOverEnded(_)
             | Self::SignIn
@@ -151,6 +161,7 @@ impl ResponseError for Fault {
             Self::OtherHost => StatusCode::MISDIRECTED_REQUEST,
             Self::KeyInAddress => StatusCode::BAD_REQUEST,
             Self::NoForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Unread(status) => *status,
             Self::Refused(_) => StatusCode::CONFLICT,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -163,7 +174,7 @@ impl ResponseError for Fault {
         }
         let (title, text) = self.texts();
         let again = match self {
-            Self::NotFresh(page) => Some(in_query(page)),
+            Self::NotFresh(page) | Self::NotFreshForForm(page) => Some(in_query(page)),
             _ => None,
         };
         let is_out = matches!(self, Self::SignIn | Self::SessionOver | Self::HandedOverEnded(None));
@@ -173,11 +184,18 @@ impl ResponseError for Fault {
         };
         let page = FaultPage { frame: Frame::bare(title), text, again, is_out, from };
         let mut response = render(self.status_code(), &page);
-        if matches!(self, Self::Unavailable) {
+        if self.status_code() == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, actix_web::http::header::HeaderValue::from_static("1"));
         }
         response
     }
+}
+
+/// The page for a request that got no further than the server, because its body is too large, for instance.
+pub(crate) fn unread(status: StatusCode) -> HttpResponse {
+    let mut response = Fault::Unread(status).error_response();
+    add_headers(response.headers_mut());
+    response
 }
 
 /// Any other path.

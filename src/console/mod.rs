@@ -28,6 +28,7 @@ mod texts;
 mod usage;
 
 pub(crate) use self::{
-    routes::configure,
+    fault::unread,
+    routes::{configure, has_page},
     services::{Console, SignInWay},
 };

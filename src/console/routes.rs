@@ -52,6 +52,11 @@ pub(crate) fn configure(app: &mut ServiceConfig, console: &Data<Console>) {
     app.service(pages);
 }
 
+/// Whether this is a path of the console, for people who look at pages.
+pub(crate) fn has_page(path: &str) -> bool {
+    path.strip_prefix("/console").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// Whoever may get a page may ask for its head.
 fn page() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
-use actix_web::web::Data;
+use actix_web::web::{Data, ServiceConfig};
 
 use super::listen::address_for_operators;
 use crate::{
@@ -70,7 +70,8 @@ pub(super) fn open(
         api_url: api_url.or(api_listens),
     };
     let console = Data::new(console);
-    Ok((Arc::new(move |app| console::configure(app, &console)), links))
+    let configure = Arc::new(move |app: &mut ServiceConfig| console::configure(app, &console));
+    Ok((Pages { configure, have: console::has_page, unread: console::unread }, links))
 }
 
 /// How people sign in, and the address at which browsers reach the console, if that is configured.

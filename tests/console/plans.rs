@@ -193,7 +193,9 @@ async fn plans_and_their_changes_are_for_administrators_who_have_signed_in_recen
     }
     // Without `auth_time`, nobody knows when eve has proved who she is.
     let mut eve = administrator(&service).await;
-    eve.open("/console/plans/new").await;
+    let page = eve.get("/console/plans/new").await;
+    assert!(page.status == 403 && page.text.contains("Sign in again first"), "{}", page.text);
+    eve.open("/console/plans").await;
     for path in ["/console/plans", FREE, "/console/owners/one?id=AGFsaWNl"] {
         let page = eve.post(path, &[("name", "free"), ("action", "plan"), ("plan", "free"), ("version", "1")]).await;
         assert!(page.status == 403 && page.text.contains("Sign in again first"), "{path}: {}", page.text);

@@ -101,3 +101,17 @@ async fn after_a_refused_deletion_the_form_of_a_plan_still_has_the_plan() {
     is_refused(&refused, r#"name="limits" spellcheck="false" value="month=2/month""#);
     is_refused(&refused, r#"name="description" maxlength="1000" value="for all""#);
 }
+
+#[tokio::test]
+async fn a_form_that_is_too_large_to_be_read_is_answered_with_a_page() {
+    let service = Service::start().await;
+    let mut alice = Browser::signed_in(&service).await;
+    let page = alice.post("/console/keys", &[("name", "x"), ("metadata", &"x".repeat(100_000))]).await;
+    assert_eq!(page.status, 413, "{}", page.text);
+    assert!(page.text.contains("Nothing was changed") && page.text.contains("<h1>Too much text</h1>"), "{}", page.text);
+    let header = |name: &str| page.headers.get(name).map_or("", |value| value.to_str().expect("text"));
+    assert!(header("content-type").starts_with("text/html"), "{:?}", page.headers);
+    assert!(header("content-security-policy").starts_with("default-src 'none'"), "{:?}", page.headers);
+    assert!(!header("x-request-id").is_empty(), "{:?}", page.headers);
+    alice.open("/console/keys").await.shows("You have no keys yet");
+}

@@ -176,6 +176,13 @@ async fn staff_need_a_fresh_proof_to_make_keys_for_others_and_to_end_their_sessi
     for (proof, may) in [(now - 3600, false), (now, true)] {
         service.provider.has(json!({ "sub": "eve", "scope": "keyward:admin", "auth_time": proof }));
         let mut eve = Browser::signed_in(&service).await;
+        // Before anybody has typed what would be lost.
+        for form in ["/console/all/keys/new", "/console/plans/new"] {
+            let page = eve.get(form).await;
+            assert_eq!(page.status, if may { 200 } else { 403 }, "{}", page.text);
+            let way = format!("/console/sign-in?again=1&#38;to={}", form.replace('/', "%2F"));
+            assert!(may || page.text.replace("&amp;", "&#38;").contains(&way), "{}", page.text);
+        }
         let page = eve.post("/console/all/keys", &[("owner_issuer", &issuer), ("owner_subject", "alice")]).await;
         assert_eq!(page.status, if may { 200 } else { 403 }, "{}", page.text);
         let page = eve.post("/console/all/sessions", &[("all", "1"), ("owner", &owner)]).await;

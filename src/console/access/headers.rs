@@ -7,8 +7,8 @@ use actix_web::{
     http::{
         Method,
         header::{
-            CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-            X_FRAME_OPTIONS,
+            CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
+            X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
         },
     },
     middleware::Next,
@@ -71,11 +71,16 @@ pub(crate) async fn guard(
         }
         None => next.call(request).await?.map_into_boxed_body(),
     };
-    for (name, value) in EVERY_ANSWER {
-        response.headers_mut().insert(name, value);
-    }
+    add_headers(response.headers_mut());
     if has_secret {
         response.headers_mut().insert(REFERRER_POLICY, ORIGIN_ALONE);
     }
     Ok(response)
+}
+
+/// Adds what every answer tells the browser.
+pub(crate) fn add_headers(headers: &mut HeaderMap) {
+    for (name, value) in EVERY_ANSWER {
+        headers.insert(name, value);
+    }
 }

@@ -98,7 +98,8 @@ impl Visitor {
         match &self.session.handed_over {
             _ if is_fresh => Ok(()),
             Some(HandedOver { return_to, .. }) => Err(Fault::ComeAgain(return_to.clone())),
-            None => Err(Fault::NotFresh(self.page_of_form())),
+            None if self.request.method().is_safe() => Err(Fault::NotFresh(self.here().to_owned())),
+            None => Err(Fault::NotFreshForForm(self.page_of_form())),
         }
     }
 
@@ -107,8 +108,11 @@ impl Visitor {
         let referer = self.request.headers().get(REFERER).and_then(|page| page.to_str().ok());
         let address = self.console.address(&self.request);
         let page = referer.and_then(|page| page.strip_prefix(address.as_str())).filter(|page| page.starts_with('/'));
-        let here = || self.request.uri().path_and_query().map_or("", |here| here.as_str());
-        page.unwrap_or_else(here).to_owned()
+        page.unwrap_or_else(|| self.here()).to_owned()
+    }
+
+    fn here(&self) -> &str {
+        self.request.uri().path_and_query().map_or("", |here| here.as_str())
     }
 
     /// Refuses a form that none of this session's pages has made.

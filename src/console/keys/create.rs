@@ -70,6 +70,11 @@ pub(super) struct MadeKeyPage {
 
 /// `GET /console/keys/new`
 pub(in crate::console) async fn ask(request: HttpRequest, console: Data<Console>, visitor: Visitor) -> Answer {
+    if Area::of(&request) == Area::All {
+        visitor.demand_administrator()?;
+        // Now, because what is typed before signing in again would be lost.
+        visitor.demand_fresh()?;
+    }
     asked(&request, &console, &visitor, &Form::of_query(&request)).await
 }
 

@@ -33,6 +33,8 @@ use crate::{
 /// `GET /console/plans/new`
 pub(in crate::console) async fn ask(visitor: Visitor) -> Answer {
     visitor.demand_administrator()?;
+    // Now, because what is typed before signing in again would be lost.
+    visitor.demand_fresh()?;
     Ok(asked(&visitor, &Form::filled(Vec::new())))
 }
 
