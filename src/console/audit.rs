@@ -13,7 +13,7 @@ use super::{
     },
     fault::{Answer, Fault, shown},
     frame::Frame,
-    keys::{Event, OwnerLink, author},
+    keys::{Event, KeyNames, OwnerLink, author},
     services::Console,
     texts::{EN, WHY_NOT},
 };
@@ -58,10 +58,11 @@ pub(super) async fn list(request: HttpRequest, console: Data<Console>, visitor: 
     let filter = filter(&mut query, &reach, console.issuer.keyring.prefix());
     let paging = Paging::of(&request, &console, LIST, ON_A_PAGE);
     let (events, next) = paging.found(&query, console.ledger.events(&filter, &paging.page, &reach)).await?;
+    let names = KeyNames::of(&request, &console, events.iter().filter_map(|event| event.key), &reach).await?;
     let (here, title) = if is_all { ("all-audit", EN.all_audit) } else { ("audit", EN.audit) };
     shown(&AuditPage {
         frame: visitor.frame(here, title).telling(query.complaint()),
-        events: events.iter().map(Event::from).collect(),
+        events: events.iter().map(|event| Event::new(event, &names)).collect(),
         actions: Action::ALL.into_iter().map(Action::as_str).collect(),
         is_all,
         owner: filter.owner.as_ref().filter(|_| is_all).map(OwnerLink::from),

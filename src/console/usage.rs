@@ -12,11 +12,14 @@ use super::{
     chart::{Chart, granularity},
     fault::{Answer, Fault, shown},
     frame::{Frame, Name},
-    keys::owner_name,
+    keys::{KeyLink, KeyNames, owner_name},
     services::Console,
     texts::EN,
 };
-use crate::domain::usage::{Granularity, Grouping, Period, UsageFilter, UsageGroup, UsageQuery, UseOutcome};
+use crate::domain::{
+    ledger::Reach,
+    usage::{Granularity, Grouping, Period, UsageFilter, UsageGroup, UsageQuery, UseOutcome},
+};
 
 /// The number of keys that are named.
 const KEYS: u32 = 20;
@@ -33,21 +36,31 @@ struct UsagePage {
 
 /// A key and its uses.
 pub(super) struct KeyUses {
-    pub(super) key: Option<String>,
+    pub(super) key: Option<KeyLink>,
     pub(super) owner: Name,
     pub(super) granted: u64,
     pub(super) refused: u64,
 }
 
-impl From<&UsageGroup> for KeyUses {
-    fn from(group: &UsageGroup) -> Self {
-        let granted = group.counts.of(UseOutcome::Granted);
-        Self {
-            key: group.key.map(|id| id.to_string()),
-            owner: Name::new(&group.owner.as_ref().map(owner_name).unwrap_or_default()),
-            granted,
-            refused: group.counts.sum() - granted,
-        }
+impl KeyUses {
+    /// Each of these keys, with its name.
+    pub(super) async fn of(
+        request: &HttpRequest,
+        console: &Console,
+        groups: &[UsageGroup],
+        reach: &Reach,
+    ) -> Result<Vec<Self>, Fault> {
+        let names = KeyNames::of(request, console, groups.iter().filter_map(|group| group.key), reach).await?;
+        let uses = |group: &UsageGroup| {
+            let granted = group.counts.of(UseOutcome::Granted);
+            Self {
+                key: group.key.map(|key| names.link(key)),
+                owner: Name::new(&group.owner.as_ref().map(owner_name).unwrap_or_default()),
+                granted,
+                refused: group.counts.sum() - granted,
+            }
+        };
+        Ok(groups.iter().map(uses).collect())
     }
 }
 
@@ -75,7 +88,7 @@ pub(super) async fn show(request: HttpRequest, console: Data<Console>, visitor: 
     shown(&UsagePage {
         frame: visitor.frame(here, title),
         chart: Chart::new(period, usage),
-        keys: keys.iter().map(KeyUses::from).collect(),
+        keys: KeyUses::of(&request, &console, &keys, &reach).await?,
         is_all,
         owner: form.shown("owner"),
     })

@@ -71,7 +71,7 @@ async fn each_card_counts_what_its_list_shows() {
     assert_eq!(eve.get("/console").await.location(), "/console/overview");
     surveyed(&service, &mut eve, "/console/overview", |page| {
         page.text.contains("<code>revoked</code></th><td>1</td><td>1</td>")
-            && page.text.contains(soon.id())
+            && page.text.contains(&format!("<bdi>soon-used</bdi> <code>{}</code>", soon.id()))
             && numbers(page) == ["1"; 5]
     })
     .await;

@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use super::{
     expiry::ExpiryChoice,
     fields,
+    names::KeyNames,
     rotation::Rotation,
     scopes::ScopeChoice,
     view::{Event, KeyView},
@@ -123,7 +124,7 @@ pub(super) async fn page(
         may_give: key.credits.as_ref().is_none_or(|credits| credits::may_change(credits, reach.role())),
         rotation: Rotation::of(request, console, &key, reach, now).await?,
         chart: Chart::new(period, report.map_err(outage)?),
-        events: events.items.iter().map(Event::from).collect(),
+        events: events.items.iter().map(|event| Event::new(event, &KeyNames::default())).collect(),
         scopes: ScopeChoice::new(&offer, &chosen, &has),
         expiry: ExpiryChoice::new(offer.longest_life, true, &fields.value("expiry")),
         fields,

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use time::OffsetDateTime;
 
+use super::names::{KeyLink, KeyNames};
 use crate::{
     console::{
         access::form::Form,
@@ -151,7 +152,7 @@ impl From<&Owner> for OwnerLink {
 pub(crate) struct Event {
     pub(crate) at: When,
     pub(crate) action: String,
-    pub(crate) key: Option<String>,
+    pub(crate) key: Option<KeyLink>,
     pub(crate) owner: Name,
     pub(crate) by: Name,
     pub(crate) address: String,
@@ -167,14 +168,14 @@ pub(crate) struct Detail {
     pub(crate) then: Option<String>,
 }
 
-impl From<&AuditEvent> for Event {
-    fn from(event: &AuditEvent) -> Self {
+impl Event {
+    pub(crate) fn new(event: &AuditEvent, names: &KeyNames) -> Self {
         let by = author(event);
         let told = event.details.iter().filter(|(name, _)| name.as_str() != "changed");
         Self {
             at: event.at.into(),
             action: event.action.clone(),
-            key: event.key.map(|id| id.to_string()),
+            key: event.key.map(|key| names.link(key)),
             owner: Name::new(&owner_name(&event.owner)),
             by: Name::new(&by),
             address: event.author.address.map(|address| address.to_string()).unwrap_or_default(),

@@ -81,8 +81,9 @@ pub(in crate::console) async fn overview(request: HttpRequest, console: Data<Con
     let week = used(now - Duration::days(6), Granularity::Day).await.map_err(outage)?;
     // Without them, the rest of the page is worth having.
     let busiest = match console.surveys.busiest(KEYS).await {
-        Ok(busiest) => busiest.map(|busiest| Busiest {
-            keys: busiest.keys.iter().map(KeyUses::from).collect(),
+        Ok(None) => None,
+        Ok(Some(busiest)) => Some(Busiest {
+            keys: KeyUses::of(&request, &console, &busiest.keys, &Reach::Any).await?,
             found: busiest.found_at.into(),
         }),
         Err(error) => {

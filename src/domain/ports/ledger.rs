@@ -1,6 +1,6 @@
 //! The port to the store of keys, owners, token revocations and the audit, for managing them.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
@@ -16,7 +16,7 @@ use crate::domain::{
     listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
     owner::Owner,
     owner_limits::{OwnerAllowance, OwnerLimitsChange, OwnerLimitsChanged},
-    text::ChangeReason,
+    text::{ChangeReason, KeyName},
     token::TokenRevocation,
 };
 
@@ -45,6 +45,12 @@ pub trait KeyLedger: Send + Sync {
     /// # Errors
     /// [`StoreError`] if the store could not answer.
     async fn show(&self, id: KeyId, reach: &Reach) -> Result<Option<ManagedKey>, StoreError>;
+
+    /// The names of these keys: of those within reach that have one.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store could not answer.
+    async fn names(&self, ids: &[KeyId], reach: &Reach) -> Result<HashMap<KeyId, KeyName>, StoreError>;
 
     /// Lists keys in this order. `reach` is the caller's; only `filter` decides which keys are listed.
     ///

@@ -16,7 +16,7 @@ mod plans;
 mod revoke;
 mod tokens;
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::PgConnection;
@@ -36,7 +36,7 @@ use crate::domain::{
     owner::Owner,
     owner_limits::{OwnerAllowance, OwnerLimitsChange, OwnerLimitsChanged},
     ports::{StoreError, ledger::KeyLedger},
-    text::ChangeReason,
+    text::{ChangeReason, KeyName},
     token::TokenRevocation,
 };
 
@@ -73,6 +73,25 @@ impl KeyLedger for Store {
             Ok(query.fetch_optional(&mut *seat.connection).await?)
         };
         self.within_deadline(Statement::ShowKey, work).await?.map(ManagedKey::try_from).transpose()
+    }
+
+    async fn names(&self, ids: &[KeyId], reach: &Reach) -> Result<HashMap<KeyId, KeyName>, StoreError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+        let work = async {
+            let mut seat = self.to_read(reach).await?;
+            let (issuer, subject) = owner_parts(reach);
+            let rows = sqlx::query!(
+                r#"SELECT id, name AS "name!" FROM api_keys
+                   WHERE id = ANY($1) AND name IS NOT NULL
+                     AND (issuer = $2 OR $2 IS NULL) AND (subject = $3 OR $3 IS NULL)"#,
+                &ids,
+                issuer,
+                subject,
+            );
+            Ok(rows.fetch_all(&mut *seat.connection).await?)
+        };
+        let rows = self.within_deadline(Statement::ListKeys, work).await?;
+        Ok(rows.into_iter().map(|row| (row.id.into(), KeyName::from_stored(row.name))).collect())
     }
 
     async fn list(

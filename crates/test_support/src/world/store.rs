@@ -30,7 +30,7 @@ use keyward::{
             ledger::KeyLedger,
             usage::{HourlyUses, KeyUse, UsageBatch, UsageStore},
         },
-        text::ChangeReason,
+        text::{ChangeReason, KeyName},
         token::{TokenEnd, TokenRecords, TokenRevocation},
         usage::{KeyDay, Period, Usage, UsageQuery},
     },
@@ -311,6 +311,10 @@ impl KeyLedger for FakeStore {
     }
 
     async fn show(&self, _: KeyId, _: &Reach) -> Result<Option<ManagedKey>, StoreError> {
+        unimplemented!()
+    }
+
+    async fn names(&self, _: &[KeyId], _: &Reach) -> Result<HashMap<KeyId, KeyName>, StoreError> {
         unimplemented!()
     }
 
