@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    api::request_counts::RequestCounts,
+    api::{MetricsPage, request_counts::RequestCounts},
     auth::{
         coherence::Link,
         counts::CheckCounts,
@@ -18,7 +18,7 @@ use crate::{
         keys::hasher::Hasher,
         occupancy::Occupancy,
     },
-    domain::{denial::Denial, ports::StoreError},
+    domain::{denial::Denial, ports::StoreError, secret::SecretString},
     policy_file::PolicyCounts,
     protect::Gate,
     server::OpenConnections,
@@ -86,8 +86,14 @@ impl Samples {
 }
 
 impl Sources {
+    /// The page, for those who present `token`, if there is one; and what counts its requests.
+    pub(super) fn page(self, token: Option<SecretString>) -> (Arc<MetricsPage>, Arc<RequestCounts>) {
+        let requests = Arc::clone(&self.requests);
+        (Arc::new(MetricsPage::new(move || self.text(), token)), requests)
+    }
+
     /// The answer to a scrape. Reads memory and `/proc`, and asks nobody.
-    pub(super) fn text(&self) -> String {
+    fn text(&self) -> String {
         let mut text = Exposition::default();
         self.requests(&mut text);
         self.checks(&mut text);

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::{
     compose::{Composed, Sections, compose},
     console::{self, Addresses, Shared},
-    listen::{SideServer, address_for_operators, listen},
+    listen::{Shown, SideServer, Sockets, address_for_operators},
     member::{Housekeeping, Member},
     metrics::{Samples, Sources},
     peppers::Peppers,
@@ -24,10 +24,7 @@ use super::{
     stop::{StopOrders, drain, hurried},
 };
 use crate::{
-    api::{
-        self, Authorize, MetricsPage, OwnRoutes, Readiness, Services, application::Routes,
-        request_counts::RequestCounts, routes::ENDPOINTS,
-    },
+    api::{Authorize, OwnRoutes, Readiness, Services, request_counts::RequestCounts, routes::ENDPOINTS},
     auth::{
         housekeeping::{sessions, surveys},
         lifecycle::KeyIssuer,
@@ -37,7 +34,7 @@ use crate::{
     outbound::Collector,
     policy_file::{self, PolicyCounts, PolicyWatch},
     protect::{BoundedLog, ReplicaHandle, TrustedProxies},
-    server::{Listeners, OpenConnections},
+    server::OpenConnections,
     store::Store,
     telemetry::{outage::millis, traces},
 };
@@ -106,14 +103,11 @@ impl RunningServer {
         };
         let lease = coherence.lease;
         let (authorize, policy) = authorizer(authorize, hang_up)?;
-        let tcp = listen(&settings)?;
         let metrics_listen = metrics.listen.filter(|_| metrics.enabled);
-        let metrics_tcp = SideServer::listen(metrics_listen, "the metrics", "metrics.listen")?;
         let console_listen = console.as_ref().and_then(|console| console.listen);
-        let console_tcp = SideServer::listen(console_listen, "the console", "console.listen")?;
+        let sockets = Sockets::listen(&settings, metrics_listen, console_listen)?;
+        let address = sockets.address;
         let survey_every = console.as_ref().map(|console| console.survey_every);
-        let console_address = console_tcp.as_ref().map(TcpListener::local_addr).transpose()?;
-        let address = tcp.local_addr().context("the address that we listen on")?;
         let (socket, by_socket) = settings.socket.as_ref().map(SocketFile::listen).transpose()?.unzip();
         let store = Store::new(&database)?;
         let Composed { gate, keyring, hasher, freshness, membership, link, key_sets, remote_keys, jwt } = compose(
@@ -141,26 +135,23 @@ impl RunningServer {
         let lifecycle = Arc::clone(&gate.lifecycle);
         let open = OpenConnections::default();
         let samples = metrics.enabled.then(Arc::<Samples>::default);
-        let page_and_counts = samples.as_ref().map(|samples| {
-            let requests = Arc::new(RequestCounts::new(ENDPOINTS));
-            let sources = Sources {
-                connections: open.clone(),
-                max_connections: settings.max_connections,
-                policy,
-                requests: Arc::clone(&requests),
-                gate: Arc::clone(&gate),
-                hasher: Arc::clone(&hasher),
-                link,
-                key_sets,
-                store: store.clone(),
-                samples: Arc::clone(samples),
-            };
-            (Arc::new(MetricsPage::new(move || sources.text(), metrics.token)), requests)
+        let sources = samples.as_ref().map(|samples| Sources {
+            connections: open.clone(),
+            max_connections: settings.max_connections,
+            policy,
+            requests: Arc::new(RequestCounts::new(ENDPOINTS)),
+            gate: Arc::clone(&gate),
+            hasher: Arc::clone(&hasher),
+            link,
+            key_sets,
+            store: store.clone(),
+            samples: Arc::clone(samples),
         });
         let issuer = KeyIssuer { lifecycle: Arc::clone(&lifecycle), keyring, hasher, environment: keys.environment };
         let issuer = Arc::new(issuer);
         let shared = Shared { gate: &gate, issuer: &issuer, store: &store, jwt: &jwt, remote_keys: &remote_keys };
-        let addresses = Addresses { api: address, public_url: settings.public_url.as_deref(), own: console_address };
+        let own = sockets.console.as_ref().map(TcpListener::local_addr).transpose()?;
+        let addresses = Addresses { api: address, public_url: settings.public_url.as_deref(), own };
         let opened = console.map(|console| console::open(console, &addresses, shared)).transpose()?;
         let (pages, links) = opened.unzip();
         let services = Arc::new(Services {
@@ -172,7 +163,7 @@ impl RunningServer {
             usage: store.clone(),
             lifecycle,
             public_url: settings.public_url.clone(),
-            home: if pages.is_some() && console_tcp.is_none() {
+            home: if pages.is_some() && sockets.console.is_none() {
                 Some("console")
             } else {
                 settings.docs_at_root.then_some("docs/")
@@ -181,24 +172,9 @@ impl RunningServer {
             authorize,
             readiness: Arc::clone(&readiness),
         });
-        let (page, requests) = page_and_counts.unzip();
-        let routes = |metrics, pages| Routes {
-            services: Arc::clone(&services),
-            requests: requests.clone(),
-            metrics,
-            log_requests: log.requests,
-            pages,
-        };
-        let (metrics_here, metrics_server) = match metrics_tcp {
-            Some(tcp) => (None, Some(SideServer::of_metrics(tcp, routes(page, None), &settings)?)),
-            None => (page, None),
-        };
-        let (pages_here, console) = match console_tcp {
-            Some(tcp) => (None, Some(SideServer::of_console(tcp, routes(None, pages), &settings)?)),
-            None => (pages, None),
-        };
-        let served = routes(metrics_here, pages_here);
-        let server = api::application::start(Listeners { tcp, socket: by_socket, open }, served, &settings)?;
+        let (page, requests) = sources.map(|sources| sources.page(metrics.token)).unzip();
+        let shown = Shown { services, requests, log_requests: log.requests };
+        let (server, metrics_server, console) = shown.serve(sockets, (by_socket, open), page, pages, &settings)?;
         Ok(Self {
             address,
             socket,

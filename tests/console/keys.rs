@@ -80,7 +80,12 @@ async fn a_key_is_made_used_changed_rotated_and_revoked_without_script() {
     let page = browser.submit(&format!("/console/keys/{next}"), &[("action", "revoke"), ("reason", "leaked")]).await;
     page.shows("Revoked.").shows("leaked").lacks("Create the key");
     assert_eq!(status(&service, &successor).await, 401);
-    browser.open(&format!("/console/audit?key={next}")).await.shows("key.revoked").shows("alice").shows("<bdi>renamed</bdi>");
+    browser
+        .open(&format!("/console/audit?key={next}"))
+        .await
+        .shows("key.revoked")
+        .shows("alice")
+        .shows("<bdi>renamed</bdi>");
 }
 
 #[tokio::test]
