@@ -211,8 +211,8 @@ fn header(name: &str, occurs: Occurs) -> Value {
             json!({ "type": "string", "pattern": "^<.+>; rel=\"next\"$" }),
         ),
         "RateLimit" => (
-            "What is left of each limit and of the credits of the key and of its owner, and in how many seconds it begins \
-            anew or is refilled (draft-ietf-httpapi-ratelimit-headers-11). Absent without limits and credits.",
+            "What is left of each limit and of the credits of the key and of its owner, and in how many seconds it resets \
+            or is refilled (draft-ietf-httpapi-ratelimit-headers-11). Absent without limits and credits.",
             json!({ "type": "string", "pattern": "^\".+\";r=[0-9]+", "example": "\"minute\";r=998;t=34" }),
         ),
         "RateLimit-Policy" => (

@@ -83,7 +83,7 @@ pub struct Verification {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     credits: Option<CreditsLeft>,
-    /// In how many seconds all limits that are exhausted begin anew, and credits are refilled, if the code is
+    /// In how many seconds all limits that are exhausted reset, and credits are refilled, if the code is
     /// `rate_limited` or `credits_exhausted`. Absent if no refill will come.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 1)]

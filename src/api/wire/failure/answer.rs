@@ -116,7 +116,7 @@ fn exhausted(seconds: Option<u32>, report: &LimitReport) -> String {
         ),
         (false, false) => (
             "A limit is exhausted.",
-            "It begins anew",
+            "It resets",
             "The request costs more than a limit allows: make one that costs less, or ask for a higher limit.",
         ),
         (false, true) => (
