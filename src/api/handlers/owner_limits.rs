@@ -8,18 +8,17 @@ use actix_web::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::keys::{
-    Conditions, Read,
-    representation::{Confirmation, Owner},
-};
+use super::keys::{Conditions, Read};
 use crate::{
     api::{
         access::root_span::in_request,
         services::{Services, read_failed, unavailable},
         wire::{
+            confirmation::Confirmation,
             credits::{self, Credits},
             failure::{Answer, Missing, Reason},
             limits::{self, Limit},
+            owner::Owner,
             owner_id,
             request::{bodies::OWNER_LIMITS, fields::Fields},
             times::now,

@@ -8,16 +8,15 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::keys::{
-    reason_in_body,
-    representation::{Confirmation, Owner},
-};
+use super::keys::reason_in_body;
 use crate::api::{
     access::root_span::in_request,
     services::{Services, read_failed, unavailable},
     wire::{
         actor::ActorView,
+        confirmation::Confirmation,
         failure::{Answer, Missing, Reason},
+        owner::Owner,
         owner_id, page,
         request::{
             parameters::Parameters,

@@ -10,14 +10,12 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::keys::{
-    representation::Confirmation,
-    requests::{identifier, instant},
-};
+use super::keys::requests::{identifier, instant};
 use crate::api::{
     access::root_span::in_request,
     services::{Services, unavailable},
     wire::{
+        confirmation::Confirmation,
         failure::{Answer, Reason},
         request::{
             bodies::TOKEN_REVOCATION,

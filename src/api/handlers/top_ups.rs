@@ -6,7 +6,7 @@ use actix_web::{
 };
 
 use super::{
-    keys::{key_id, log_change, representation::Confirmation, shown},
+    keys::{key_id, log_change, shown},
     owner_limits::ChangedOwnerLimits,
 };
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
         access::root_span::in_request,
         services::{Services, unavailable},
         wire::{
+            confirmation::Confirmation,
             credits,
             failure::{Answer, Missing, Reason},
             owner_id,

@@ -6,7 +6,7 @@ use super::{Rest, repeat};
 use crate::domain::ports::{StoreError, ledger::KeyLedger};
 
 /// The number of keys per transaction, which takes some milliseconds and sends one notification.
-const TOGETHER: u32 = 200;
+const BATCH: u32 = 200;
 /// The pause between batches, so that a replica deletes at most a thousand keys per second.
 const PAUSE: Duration = Duration::from_millis(200);
 /// The pause if there is nothing to delete, or another replica is deleting.
@@ -26,9 +26,9 @@ pub async fn forget(ledger: Arc<dyn KeyLedger>, keep: Duration) {
 /// Deletes all such keys that exist now, unless another replica is deleting.
 async fn forget_now(ledger: Arc<dyn KeyLedger>, keep: Duration) -> Result<(), StoreError> {
     let mut count = 0;
-    while let Some(forgotten) = ledger.forget_ended(keep, TOGETHER).await? {
+    while let Some(forgotten) = ledger.forget_ended(keep, BATCH).await? {
         count += u64::from(forgotten);
-        if forgotten < TOGETHER {
+        if forgotten < BATCH {
             break;
         }
         tokio::time::sleep(PAUSE).await;

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The number of counters that one transaction reads, in some milliseconds.
-const TOGETHER: u32 = 1_000;
+const BATCH: u32 = 1_000;
 /// The pause between transactions, so that a replica reads at most five thousand counters per second.
 const PAUSE: Duration = Duration::from_millis(200);
 /// The pause after the last counter, and before the first. Replicas that started together don't begin together.
@@ -67,7 +67,7 @@ async fn settle_all(store: &dyn LimitStore) -> Result<SettledSlices, StoreError>
     let mut all = SettledSlices::default();
     let mut after = Holder::from_u128(0);
     loop {
-        let settled = store.settle_silent_slices(after, TOGETHER).await?;
+        let settled = store.settle_silent_slices(after, BATCH).await?;
         all.slices += settled.slices;
         all.credits += settled.credits;
         match settled.last {
@@ -81,7 +81,7 @@ async fn settle_all(store: &dyn LimitStore) -> Result<SettledSlices, StoreError>
 async fn forget_now(store: Arc<dyn LimitStore>) -> Result<(), StoreError> {
     let (mut after, mut count) = (Holder::from_u128(0), 0);
     loop {
-        let (last, deleted) = store.forget_counters(after, TOGETHER).await?;
+        let (last, deleted) = store.forget_counters(after, BATCH).await?;
         count += deleted;
         match last {
             Some(last) => after = last,

@@ -6,7 +6,7 @@ use super::{Rest, repeat};
 use crate::domain::ports::{StoreError, sessions::SessionStore};
 
 /// The number of sessions, and of links, that one transaction deletes, in some milliseconds.
-const TOGETHER: u32 = 1_000;
+const BATCH: u32 = 1_000;
 /// The pause between transactions, so that a replica deletes at most five thousand of each per second.
 const PAUSE: Duration = Duration::from_millis(200);
 /// The pause after the last one.
@@ -25,7 +25,7 @@ pub async fn forget(store: Arc<dyn SessionStore>) {
 }
 
 async fn forget_now(store: Arc<dyn SessionStore>) -> Result<(), StoreError> {
-    while store.forget_ended(TOGETHER).await? >= u64::from(TOGETHER) {
+    while store.forget_ended(BATCH).await? >= u64::from(BATCH) {
         tokio::time::sleep(PAUSE).await;
     }
     Ok(())

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The number of keys that one transaction looks at, in some tens of milliseconds.
-const TOGETHER: u32 = 500;
+const BATCH: u32 = 500;
 /// The pause between transactions.
 const PAUSE: Duration = Duration::from_millis(200);
 /// Partitions are created a year ahead, so the exact time does not matter.
@@ -35,7 +35,7 @@ async fn keep_now(store: Arc<dyn UsageStore>, settings: Usage) -> Result<(), Sto
         tracing::info!(dropped, "dropped old months of usage");
         let mut last = Some(0);
         while let Some(after) = last {
-            last = store.forget_usage_keys(after, TOGETHER).await?;
+            last = store.forget_usage_keys(after, BATCH).await?;
             tokio::time::sleep(PAUSE).await;
         }
     }

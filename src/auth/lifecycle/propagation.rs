@@ -12,7 +12,7 @@ use crate::{
     },
     domain::{
         audit::Author,
-        ledger::{Reach, Refusal, Together},
+        ledger::{ChangeContext, Reach, Refusal},
         ports::StoreError,
     },
     telemetry::steps::step,
@@ -62,7 +62,7 @@ impl Lifecycle {
         change: C,
         reach: Reach,
         author: Author,
-        call: impl for<'a> FnOnce(&'a Self, &'a C, Together<'a>) -> Answer<'a, T, R> + Send + 'static,
+        call: impl for<'a> FnOnce(&'a Self, &'a C, ChangeContext<'a>) -> Answer<'a, T, R> + Send + 'static,
     ) -> Done<Applied<T>, R>
     where
         C: Send + Sync + 'static,
@@ -103,8 +103,8 @@ impl Watch {
     }
 
     /// The circumstances of a change that this follows.
-    pub(super) fn together<'a>(&'a self, reach: &'a Reach, author: &'a Author) -> Together<'a> {
-        Together { reach, author, mark: self.mark() }
+    pub(super) fn together<'a>(&'a self, reach: &'a Reach, author: &'a Author) -> ChangeContext<'a> {
+        ChangeContext { reach, author, mark: self.mark() }
     }
 
     /// Waits until every replica applies the change. Must be called as soon as the commit is known.

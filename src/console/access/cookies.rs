@@ -15,7 +15,7 @@ pub(crate) const ATTEMPT_LASTS: Duration = Duration::minutes(10);
 
 /// A cookie of the console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kept {
+pub(crate) enum ConsoleCookie {
     /// The secret of the session.
     Session,
     /// An attempt to sign in.
@@ -42,7 +42,7 @@ pub(crate) fn come_from(console: &Console, kept: &str, now: OffsetDateTime) -> O
     Some(percent_encoding::percent_decode_str(from).decode_utf8_lossy().parse().ok())
 }
 
-impl Kept {
+impl ConsoleCookie {
     /// Browsers keep a cookie with this prefix only for this host, and only with TLS (RFC 6265bis §4.1.3.2). Without
     /// TLS, which is on this machine only, they would drop it.
     fn name(self, console: &Console) -> String {

@@ -5,7 +5,7 @@ use futures_util::future::LocalBoxFuture;
 use subtle::ConstantTimeEq;
 use time::OffsetDateTime;
 
-use super::cookies::{self, Kept};
+use super::cookies::{self, ConsoleCookie};
 use crate::{
     auth::lifecycle::Caller,
     console::{
@@ -156,7 +156,7 @@ async fn visitor(request: HttpRequest) -> Result<Visitor, Fault> {
     let console = Console::of(&request).clone();
     let found = session_of_browser(&request, &console).await?;
     let Some((session, secret)) = found else {
-        let before = Kept::HandedOver.value(&console, &request).unwrap_or_default();
+        let before = ConsoleCookie::HandedOver.value(&console, &request).unwrap_or_default();
         let handed_over = cookies::come_from(&console, &before, OffsetDateTime::now_utc());
         return Err(handed_over.map_or_else(|| Fault::not_signed_in(&request), Fault::HandedOverEnded));
     };
@@ -168,7 +168,7 @@ pub(crate) async fn session_of_browser(
     request: &HttpRequest,
     console: &Console,
 ) -> Result<Option<(Session, SessionSecret)>, Fault> {
-    let secret = Kept::Session.value(console, request).and_then(|text| console.sessions.secret(&text));
+    let secret = ConsoleCookie::Session.value(console, request).and_then(|text| console.sessions.secret(&text));
     let Some(secret) = secret else { return Ok(None) };
     let found = console.sessions.find(&secret).await.map_err(|error| Fault::outage(request, &error))?;
     Ok(found.map(|session| (session, secret)))

@@ -13,7 +13,7 @@ use super::sign_in::{end_of_browser, go_on, keep, user_agent};
 use crate::{
     console::{
         access::{
-            cookies::{self, Kept},
+            cookies::{self, ConsoleCookie},
             form::Form,
             visitor::session_of_browser,
         },
@@ -82,7 +82,7 @@ pub(in crate::console) async fn accept(request: HttpRequest, console: Data<Conso
     });
     let way = cookies::way_here(&console, from.as_ref(), OffsetDateTime::now_utc());
     let mut answer = go_on(&console, "/console/keys", &begun)?;
-    keep(&mut answer, &Kept::HandedOver.keep(&console, &way))?;
+    keep(&mut answer, &ConsoleCookie::HandedOver.keep(&console, &way))?;
     Ok(answer)
 }
 

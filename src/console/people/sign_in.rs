@@ -12,7 +12,7 @@ use crate::{
     auth::people::{Attempt, Begun, Callback, NotSignedIn, SignedIn},
     console::{
         access::{
-            cookies::{ATTEMPT_LASTS, Kept},
+            cookies::{ATTEMPT_LASTS, ConsoleCookie},
             form::{Form, go_to},
             in_query, sealed,
             visitor::{Visitor, session_of_browser},
@@ -60,7 +60,7 @@ pub(in crate::console) async fn begin(request: HttpRequest, console: Data<Consol
             let (address, attempt) = begun.map_err(|error| Fault::outage(&request, &error))?;
             let mut answer = go_to(&address);
             let kept = sealed(&console, &attempt, &back, OffsetDateTime::now_utc());
-            keep(&mut answer, &Kept::Attempt.keep(&console, &kept))?;
+            keep(&mut answer, &ConsoleCookie::Attempt.keep(&console, &kept))?;
             Ok(answer)
         }
     }
@@ -84,7 +84,7 @@ pub(in crate::console) async fn choose(request: HttpRequest, console: Data<Conso
 /// `GET /console/signed-in`: the provider sends the browser back.
 pub(in crate::console) async fn finish(request: HttpRequest, console: Data<Console>) -> Answer {
     let SignInWay::OpenId(sign_in) = &console.sign_in else { return Err(Fault::NotFound) };
-    let kept = Kept::Attempt.value(&console, &request).unwrap_or_default();
+    let kept = ConsoleCookie::Attempt.value(&console, &request).unwrap_or_default();
     let Some((attempt, to)) = unsealed(&console, &kept, OffsetDateTime::now_utc()) else { return Err(Fault::SignIn) };
     let query = Form::of_query(&request);
     let callback = Callback {
@@ -98,7 +98,7 @@ pub(in crate::console) async fn finish(request: HttpRequest, console: Data<Conso
         Ok(mut signed_in) => {
             follow_plan(&request, &console, &mut signed_in).await?;
             let mut answer = enter(&request, &console, signed_in, &to).await?;
-            keep(&mut answer, &Kept::Attempt.forget(&console))?;
+            keep(&mut answer, &ConsoleCookie::Attempt.forget(&console))?;
             Ok(answer)
         }
         Err(reason) => {
@@ -142,7 +142,7 @@ async fn enter(request: &HttpRequest, console: &Console, signed_in: SignedIn, to
         );
     });
     let mut answer = go_on(console, to, &begun)?;
-    keep(&mut answer, &Kept::HandedOver.forget(console))?;
+    keep(&mut answer, &ConsoleCookie::HandedOver.forget(console))?;
     Ok(answer)
 }
 
@@ -163,7 +163,7 @@ pub(super) fn user_agent(request: &HttpRequest) -> &str {
 /// Sends the browser on, with its new session.
 pub(super) fn go_on(console: &Console, to: &str, begun: &Begun) -> Answer {
     let mut answer = go_to(to);
-    keep(&mut answer, &Kept::Session.keep(console, begun.secret.expose()))?;
+    keep(&mut answer, &ConsoleCookie::Session.keep(console, begun.secret.expose()))?;
     Ok(answer)
 }
 
@@ -185,8 +185,8 @@ pub(in crate::console) async fn sign_out(
         }
         None => go_to("/console/signed-out"),
     };
-    keep(&mut answer, &Kept::Session.forget(&console))?;
-    keep(&mut answer, &Kept::HandedOver.forget(&console))?;
+    keep(&mut answer, &ConsoleCookie::Session.forget(&console))?;
+    keep(&mut answer, &ConsoleCookie::HandedOver.forget(&console))?;
     Ok(answer)
 }
 

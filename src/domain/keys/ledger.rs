@@ -323,9 +323,9 @@ pub struct OwnerSwitched {
     pub reason: Option<ChangeReason>,
 }
 
-/// The circumstances of a change to several keys, or to tokens.
+/// Who makes a change to several keys, or to tokens, and how it is announced.
 #[derive(Clone, Copy, Debug)]
-pub struct Together<'a> {
+pub struct ChangeContext<'a> {
     /// The caller's reach.
     pub reach: &'a Reach,
     /// The caller.

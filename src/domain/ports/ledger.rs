@@ -11,7 +11,8 @@ use crate::domain::{
     audit::{AuditEvent, Author},
     key_record::ManagedKey,
     ledger::{
-        Change, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, OwnerSwitched, Reach, Refusal, Together,
+        Change, ChangeContext, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, OwnerSwitched, Reach,
+        Refusal,
     },
     listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
     owner::Owner,
@@ -84,7 +85,7 @@ pub trait KeyLedger: Send + Sync {
         most: u32,
         reason: Option<&ChangeReason>,
         at: OffsetDateTime,
-        by: Together<'_>,
+        by: ChangeContext<'_>,
     ) -> Result<u32, StoreError>;
 
     /// How many keys `filter` names that are not revoked: those that [`revoke_in_bulk`](Self::revoke_in_bulk) would
@@ -133,7 +134,7 @@ pub trait KeyLedger: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`] if it may not have been switched.
-    async fn switch_owner(&self, switch: &OwnerSwitch, by: Together<'_>) -> Result<OwnerSwitched, StoreError>;
+    async fn switch_owner(&self, switch: &OwnerSwitch, by: ChangeContext<'_>) -> Result<OwnerSwitched, StoreError>;
 
     /// The limits and the credits that all keys of an owner share.
     ///
@@ -148,7 +149,7 @@ pub trait KeyLedger: Send + Sync {
     async fn change_owner_limits(
         &self,
         change: &OwnerLimitsChange,
-        by: Together<'_>,
+        by: ChangeContext<'_>,
     ) -> Result<Result<OwnerLimitsChanged, Refusal>, StoreError>;
 
     /// Revokes tokens. For a subject's tokens, returns the instant before which they are refused; it can be later than
@@ -159,7 +160,7 @@ pub trait KeyLedger: Send + Sync {
     async fn revoke_tokens(
         &self,
         revocation: &TokenRevocation,
-        by: Together<'_>,
+        by: ChangeContext<'_>,
     ) -> Result<Option<OffsetDateTime>, StoreError>;
 
     /// Deletes at most `most` keys that were revoked or expired more than `keep` ago by the store's clock, and returns

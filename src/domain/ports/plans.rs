@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use crate::domain::{
-    ledger::{Reach, Together},
+    ledger::{ChangeContext, Reach},
     listing::{Listed, Page},
     owner::Owner,
     plan::{Allotment, Plan, PlanName},
@@ -39,7 +39,7 @@ pub trait PlanStore: Send + Sync {
     async fn change_plan(
         &self,
         change: &PlanChange,
-        by: Together<'_>,
+        by: ChangeContext<'_>,
     ) -> Result<Result<PlanChanged, PlanRefusal>, StoreError>;
 
     /// Deletes a plan that nobody is on.
@@ -49,7 +49,7 @@ pub trait PlanStore: Send + Sync {
     async fn delete_plan(
         &self,
         deletion: &PlanDeletion,
-        by: Together<'_>,
+        by: ChangeContext<'_>,
     ) -> Result<Result<(), PlanRefusal>, StoreError>;
 
     /// Whether a token that names this plan, and was issued then, would change anything about its owner.
@@ -72,6 +72,6 @@ pub trait PlanStore: Send + Sync {
     async fn assign_plan(
         &self,
         assignment: &PlanAssignment,
-        by: Together<'_>,
+        by: ChangeContext<'_>,
     ) -> Result<Result<PlanAssigned, PlanRefusal>, StoreError>;
 }

@@ -30,7 +30,8 @@ use crate::domain::{
     coherence::Mark,
     key_record::ManagedKey,
     ledger::{
-        Change, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, OwnerSwitched, Reach, Refusal, Together,
+        Change, ChangeContext, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, OwnerSwitched, Reach,
+        Refusal,
     },
     listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
     owner::Owner,
@@ -120,7 +121,7 @@ impl KeyLedger for Store {
         most: u32,
         reason: Option<&ChangeReason>,
         at: OffsetDateTime,
-        by: Together<'_>,
+        by: ChangeContext<'_>,
     ) -> Result<u32, StoreError> {
         self.within_deadline(Statement::RevokeKeys, self.revoke_keys(filter, among, most, reason, at, by)).await
     }
@@ -156,7 +157,7 @@ impl KeyLedger for Store {
         self.within_deadline(Statement::ShowOwner, self.one_owner(owner, now)).await
     }
 
-    async fn switch_owner(&self, switch: &OwnerSwitch, by: Together<'_>) -> Result<OwnerSwitched, StoreError> {
+    async fn switch_owner(&self, switch: &OwnerSwitch, by: ChangeContext<'_>) -> Result<OwnerSwitched, StoreError> {
         self.within_deadline(Statement::SwitchOwner, self.switch(switch, by)).await
     }
 
@@ -167,7 +168,7 @@ impl KeyLedger for Store {
     async fn change_owner_limits(
         &self,
         change: &OwnerLimitsChange,
-        by: Together<'_>,
+        by: ChangeContext<'_>,
     ) -> Result<Result<OwnerLimitsChanged, Refusal>, StoreError> {
         self.within_deadline(Statement::ChangeOwnerLimits, self.replace_owner_limits(change, by)).await
     }
@@ -175,7 +176,7 @@ impl KeyLedger for Store {
     async fn revoke_tokens(
         &self,
         revocation: &TokenRevocation,
-        by: Together<'_>,
+        by: ChangeContext<'_>,
     ) -> Result<Option<OffsetDateTime>, StoreError> {
         self.within_deadline(Statement::RevokeTokens, self.end_tokens(revocation, by)).await
     }

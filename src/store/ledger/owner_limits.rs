@@ -12,7 +12,7 @@ use super::{
 };
 use crate::domain::{
     audit::Action,
-    ledger::{Event, Reach, Refusal, Together},
+    ledger::{ChangeContext, Event, Reach, Refusal},
     limits::{Credits, CreditsChange, Holder, Limits},
     owner::Owner,
     owner_limits::{OwnerAllowance, OwnerCredits, OwnerLimitsChange, OwnerLimitsChanged},
@@ -31,7 +31,7 @@ impl Store {
     pub(super) async fn replace_owner_limits(
         &self,
         change: &OwnerLimitsChange,
-        by: Together<'_>,
+        by: ChangeContext<'_>,
     ) -> Result<Result<OwnerLimitsChanged, Refusal>, StoreError> {
         let owner = &change.owner;
         let mut seat = self.to_change(by.reach).await?;

@@ -7,7 +7,7 @@ use super::{super::rows::ActorColumns, Store, audit, lock_owner};
 use crate::domain::{
     audit::Action,
     coherence::Mark,
-    ledger::{Event, OwnerSwitch, OwnerSwitched, Reach, Together},
+    ledger::{ChangeContext, Event, OwnerSwitch, OwnerSwitched, Reach},
     owner::Owner,
     ports::StoreError,
     text::ChangeReason,
@@ -21,7 +21,11 @@ impl Store {
 
     /// Announces the change even if nothing changes, because whoever made it earlier may have failed after the commit,
     /// while waiting for the replicas.
-    pub(super) async fn switch(&self, switch: &OwnerSwitch, by: Together<'_>) -> Result<OwnerSwitched, StoreError> {
+    pub(super) async fn switch(
+        &self,
+        switch: &OwnerSwitch,
+        by: ChangeContext<'_>,
+    ) -> Result<OwnerSwitched, StoreError> {
         let (issuer, subject) = (&*switch.owner.issuer, &*switch.owner.subject);
         let reason = switch.reason.as_ref().map(ChangeReason::as_str);
         let actor = ActorColumns::of(&by.author.actor);

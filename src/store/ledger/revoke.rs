@@ -14,7 +14,7 @@ use super::{
 use crate::domain::{
     api_key::KeyId,
     audit::Action,
-    ledger::{Event, Reach, Together},
+    ledger::{ChangeContext, Event, Reach},
     listing::KeyFilter,
     owner::Owner,
     ports::StoreError,
@@ -78,7 +78,7 @@ impl Store {
         most: u32,
         reason: Option<&ChangeReason>,
         at: OffsetDateTime,
-        by: Together<'_>,
+        by: ChangeContext<'_>,
     ) -> Result<u32, StoreError> {
         let mut seat = self.to_change(by.reach).await?;
         seat.connection.begin().await?;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Store, announce, audit};
 use crate::domain::{
     audit::Action,
-    ledger::{Event, Together},
+    ledger::{ChangeContext, Event},
     owner::Owner,
     ports::StoreError,
     timestamp,
@@ -29,7 +29,7 @@ impl Store {
     pub(super) async fn end_tokens(
         &self,
         revocation: &TokenRevocation,
-        by: Together<'_>,
+        by: ChangeContext<'_>,
     ) -> Result<Option<OffsetDateTime>, StoreError> {
         let mut seat = self.to_change(by.reach).await?;
         seat.connection.begin().await?;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use keyward::domain::{
-    ledger::{Reach, Together},
+    ledger::{ChangeContext, Reach},
     listing::{Listed, Page},
     owner::Owner,
     plan::{Allotment, Plan, PlanName},
@@ -29,12 +29,12 @@ impl PlanStore for FakeStore {
     async fn change_plan(
         &self,
         _: &PlanChange,
-        _: Together<'_>,
+        _: ChangeContext<'_>,
     ) -> Result<Result<PlanChanged, PlanRefusal>, StoreError> {
         unimplemented!()
     }
 
-    async fn delete_plan(&self, _: &PlanDeletion, _: Together<'_>) -> Result<Result<(), PlanRefusal>, StoreError> {
+    async fn delete_plan(&self, _: &PlanDeletion, _: ChangeContext<'_>) -> Result<Result<(), PlanRefusal>, StoreError> {
         unimplemented!()
     }
 
@@ -49,7 +49,7 @@ impl PlanStore for FakeStore {
     async fn assign_plan(
         &self,
         _: &PlanAssignment,
-        _: Together<'_>,
+        _: ChangeContext<'_>,
     ) -> Result<Result<PlanAssigned, PlanRefusal>, StoreError> {
         unimplemented!()
     }

@@ -17,8 +17,8 @@ use keyward::{
         audit::{AuditEvent, Author},
         key_record::{KeyRecord, ManagedKey},
         ledger::{
-            Change, Decision, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, OwnerSwitched, Reach,
-            Refusal, Together,
+            Change, ChangeContext, Decision, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch,
+            OwnerSwitched, Reach, Refusal,
         },
         listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
         owner::Owner,
@@ -356,7 +356,7 @@ impl KeyLedger for FakeStore {
         _: u32,
         _: Option<&ChangeReason>,
         _: OffsetDateTime,
-        _: Together<'_>,
+        _: ChangeContext<'_>,
     ) -> Result<u32, StoreError> {
         unimplemented!()
     }
@@ -369,7 +369,7 @@ impl KeyLedger for FakeStore {
         unimplemented!()
     }
 
-    async fn switch_owner(&self, _: &OwnerSwitch, _: Together<'_>) -> Result<OwnerSwitched, StoreError> {
+    async fn switch_owner(&self, _: &OwnerSwitch, _: ChangeContext<'_>) -> Result<OwnerSwitched, StoreError> {
         unimplemented!()
     }
 
@@ -380,12 +380,16 @@ impl KeyLedger for FakeStore {
     async fn change_owner_limits(
         &self,
         _: &OwnerLimitsChange,
-        _: Together<'_>,
+        _: ChangeContext<'_>,
     ) -> Result<Result<OwnerLimitsChanged, Refusal>, StoreError> {
         unimplemented!()
     }
 
-    async fn revoke_tokens(&self, _: &TokenRevocation, _: Together<'_>) -> Result<Option<OffsetDateTime>, StoreError> {
+    async fn revoke_tokens(
+        &self,
+        _: &TokenRevocation,
+        _: ChangeContext<'_>,
+    ) -> Result<Option<OffsetDateTime>, StoreError> {
         unimplemented!()
     }
 

@@ -6,10 +6,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::{
-    api::{
-        handlers::keys::representation::Owner,
-        wire::{actor::ActorView, times},
-    },
+    api::wire::{actor::ActorView, owner::Owner, times},
     domain::audit::AuditEvent,
 };
 

@@ -8,12 +8,13 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{now, representation::Confirmation, requests};
+use super::{now, requests};
 use crate::{
     api::{
         access::root_span::in_request,
         services::{Services, read_failed, unavailable},
         wire::{
+            confirmation::Confirmation,
             failure::{Answer, Reason},
             request::{
                 bodies::{BULK_REVOCATION, CONDITIONS},

@@ -7,7 +7,7 @@ use actix_web::{
 
 use super::{
     conditions_of_change, key_id, now,
-    representation::{Confirmation, Key, RevokedKey},
+    representation::{Key, RevokedKey},
     requests, shown,
 };
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
         access::root_span::in_request,
         services::{Services, read_failed, unavailable},
         wire::{
+            confirmation::Confirmation,
             failure::{Answer, Missing, Reason},
             request::{
                 bodies::{KEY_PATCH, NOTHING, REASON_ONLY},

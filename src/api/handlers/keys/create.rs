@@ -9,14 +9,14 @@ use time::OffsetDateTime;
 
 use super::{
     conditions_of_change, etag, key_id, now,
-    representation::{Confirmation, CreatedKey, RotatedKey},
+    representation::{CreatedKey, RotatedKey},
     requests,
 };
 use crate::{
     api::{
         access::root_span::in_request,
         services::{Services, unavailable},
-        wire::{failure::Answer, request::idempotency},
+        wire::{confirmation::Confirmation, failure::Answer, request::idempotency},
     },
     auth::lifecycle::{Caller, Issued, Rotated, Rotation},
     domain::key_record::ManagedKey,

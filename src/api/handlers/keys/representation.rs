@@ -8,22 +8,16 @@ use utoipa::ToSchema;
 use crate::{
     api::wire::{
         actor::{ActorView, Switcher},
+        confirmation::Confirmation,
         credits::Credits,
+        environment::Environment,
         limits::Limit,
-        owner_id, times,
+        owner::Owner,
+        times,
     },
-    auth::lifecycle::{Applied, Issued, IssuedKey, Propagated, Rotated},
-    domain::{api_key::Prefix, key_record::ManagedKey, metadata::Metadata, owner, role::Role, secret::SecretString},
+    auth::lifecycle::{Applied, Issued, IssuedKey, Rotated},
+    domain::{api_key::Prefix, key_record::ManagedKey, metadata::Metadata, role::Role, secret::SecretString},
 };
-
-/// The environment of a key, for the schema.
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "only its schema is used; a unit test compares it with the domain's")]
-pub(crate) enum Environment {
-    Live,
-    Test,
-}
 
 /// The state of a key, for the schema.
 #[derive(ToSchema)]
@@ -119,30 +113,6 @@ pub struct Key {
     /// The address that the key was last used from.
     #[schema(required, example = "192.0.2.7")]
     last_used_from: Option<String>,
-}
-
-/// The owner of a key.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Owner {
-    /// Issuer and subject, encoded for use in URLs.
-    #[schema(format = "owner-id", pattern = "^[A-Za-z0-9_-]+$", example = "AGFsaWNl")]
-    id: String,
-    /// The `iss` of the owner's tokens; empty if they have none.
-    #[schema(example = "https://issuer.example")]
-    pub(crate) issuer: String,
-    /// The `sub` of the owner's tokens, or their organisation.
-    #[schema(min_length = 1, example = "alice")]
-    pub(crate) subject: String,
-}
-
-impl Owner {
-    pub(crate) fn new(owner: &owner::Owner) -> Self {
-        Self {
-            id: owner_id::write(owner),
-            issuer: owner.issuer.clone().into_string(),
-            subject: owner.subject.clone().into_string(),
-        }
-    }
 }
 
 impl Key {
@@ -258,27 +228,6 @@ pub(crate) struct RevokedKey {
     revoked_at: OffsetDateTime,
     #[serde(flatten)]
     confirmation: Confirmation,
-}
-
-/// How the change reached every replica.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Confirmation {
-    /// Replicas that confirmed the change, including the one that answers.
-    #[schema(minimum = 1)]
-    pub(crate) replicas_confirmed: usize,
-    /// Replicas that did not confirm the change, and were waited for until their lease expired.
-    pub(crate) replicas_expired: usize,
-    /// Milliseconds from the commit until every replica applied the change.
-    #[schema(minimum = 0)]
-    took_ms: f64,
-}
-
-impl Confirmation {
-    pub(crate) fn new(propagated: &Propagated) -> Self {
-        let (replicas_confirmed, replicas_expired) = propagated.replicas();
-        Self { replicas_confirmed, replicas_expired, took_ms: (propagated.took.as_secs_f64() * 1e6).round() / 1e3 }
-    }
 }
 
 impl RevokedKey {

@@ -19,12 +19,13 @@ pub(crate) use self::{
     owners::{assign, show_of_owner, show_own},
     representation::{AssignedPlan, ChangedPlan, OwnPlan, PlanList},
 };
-use super::keys::{Conditions, Read, representation::Confirmation, requests};
+use super::keys::{Conditions, Read, requests};
 use crate::{
     api::{
         access::root_span::in_request,
         services::{Services, read_failed, unavailable},
         wire::{
+            confirmation::Confirmation,
             credits,
             failure::{Answer, FieldError, Missing, Reason},
             limits, page,

@@ -9,9 +9,9 @@ use super::representation::{AssignedPlan, OwnPlan, OwnerPlan};
 use crate::{
     api::{
         access::root_span::in_request,
-        handlers::keys::representation::Confirmation,
         services::{Services, read_failed, unavailable},
         wire::{
+            confirmation::Confirmation,
             failure::{Answer, FieldError, Missing, Reason},
             owner_id,
             request::{

@@ -5,13 +5,13 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::{
-    api::{
-        handlers::keys::representation::{Confirmation, Environment, Owner},
-        wire::{
-            credits::{Credits, Refill},
-            limits::Limit,
-            times,
-        },
+    api::wire::{
+        confirmation::Confirmation,
+        credits::{Credits, Refill},
+        environment::Environment,
+        limits::Limit,
+        owner::Owner,
+        times,
     },
     auth::lifecycle::Applied,
     domain::{

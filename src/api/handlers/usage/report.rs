@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::{
-    api::{handlers::keys::representation::Owner, wire::times},
+    api::wire::{owner::Owner, times},
     domain::usage::{Usage, UsageGroup, UsageQuery, UseCounts, UseOutcome},
 };
 

@@ -18,13 +18,15 @@ use utoipa::ToSchema;
 
 pub use self::query::KeyQuery;
 pub(crate) use self::query::read;
-use super::keys::representation::{self, Owner, notes};
+use super::keys::representation::notes;
 use crate::api::{
     services::{Services, unavailable},
     wire::{
         credits::CreditsLeft,
+        environment::Environment,
         failure::Answer,
         limits::LimitLeft,
+        owner::Owner,
         times::{self, now},
     },
 };
@@ -107,7 +109,7 @@ pub(crate) struct KnownKey {
     /// The owner of the key.
     owner: Owner,
     /// The key's environment.
-    #[schema(value_type = representation::Environment)]
+    #[schema(value_type = Environment)]
     environment: &'static str,
     /// The scopes of the key.
     #[schema(max_items = 100)]

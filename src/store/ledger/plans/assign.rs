@@ -8,7 +8,7 @@ use super::{Store, assigned_plan, credits::follow_plan};
 use crate::{
     domain::{
         audit::Action,
-        ledger::{Event, Refusal, Together},
+        ledger::{ChangeContext, Event, Refusal},
         owner::Owner,
         plan::{AssignedBy, AssignedPlan, PlanName},
         plan_changes::{OnWordOf, PlanAssigned, PlanAssignment, PlanRefusal},
@@ -55,7 +55,7 @@ impl Store {
     pub(super) async fn assign(
         &self,
         assignment: &PlanAssignment,
-        by: Together<'_>,
+        by: ChangeContext<'_>,
     ) -> Result<Result<PlanAssigned, PlanRefusal>, StoreError> {
         let PlanAssignment { owner, plan, on_word_of, instead_of, reason, at } = assignment;
         let mut seat = self.to_change(by.reach).await?;

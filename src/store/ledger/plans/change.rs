@@ -9,7 +9,7 @@ use crate::{
     domain::{
         audit::{Action, Author},
         coherence::Mark,
-        ledger::{Event, Refusal, Together},
+        ledger::{ChangeContext, Event, Refusal},
         limits::Limits,
         owner::Owner,
         plan::{Caps, PLANS_MAX, Plan, PlanContent, PlanCredits, PlanName},
@@ -31,7 +31,7 @@ impl Store {
     pub(super) async fn replace_plan(
         &self,
         change: &PlanChange,
-        by: Together<'_>,
+        by: ChangeContext<'_>,
     ) -> Result<Result<PlanChanged, PlanRefusal>, StoreError> {
         let mut seat = self.to_change(by.reach).await?;
         seat.connection.begin().await?;
@@ -85,7 +85,7 @@ impl Store {
     pub(super) async fn remove_plan(
         &self,
         deletion: &PlanDeletion,
-        by: Together<'_>,
+        by: ChangeContext<'_>,
     ) -> Result<Result<(), PlanRefusal>, StoreError> {
         let mut seat = self.to_change(by.reach).await?;
         seat.connection.begin().await?;

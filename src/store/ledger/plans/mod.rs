@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::{super::rows::refill, Statement, Store, owner_limits};
 use crate::domain::{
-    ledger::{Reach, Together},
+    ledger::{ChangeContext, Reach},
     limits::Limits,
     listing::{Listed, Page, Place},
     owner::Owner,
@@ -61,7 +61,7 @@ impl PlanStore for Store {
     async fn change_plan(
         &self,
         change: &PlanChange,
-        by: Together<'_>,
+        by: ChangeContext<'_>,
     ) -> Result<Result<PlanChanged, PlanRefusal>, StoreError> {
         self.within_deadline(Statement::ChangePlan, self.replace_plan(change, by)).await
     }
@@ -69,7 +69,7 @@ impl PlanStore for Store {
     async fn delete_plan(
         &self,
         deletion: &PlanDeletion,
-        by: Together<'_>,
+        by: ChangeContext<'_>,
     ) -> Result<Result<(), PlanRefusal>, StoreError> {
         self.within_deadline(Statement::DeletePlan, self.remove_plan(deletion, by)).await
     }
@@ -99,7 +99,7 @@ impl PlanStore for Store {
     async fn assign_plan(
         &self,
         assignment: &PlanAssignment,
-        by: Together<'_>,
+        by: ChangeContext<'_>,
     ) -> Result<Result<PlanAssigned, PlanRefusal>, StoreError> {
         self.within_deadline(Statement::AssignPlan, self.assign(assignment, by)).await
     }
