@@ -181,12 +181,12 @@ pub(crate) const OF_AN_OWNER: &[Parameter] = &[
     ("owner", "Only items of this owner: `owner.id` of a key.", owner_id),
     (
         "issuer",
-        "ChangeContext with `subject`: only items of this owner. An absent issuer is the empty issuer.",
+        "Together with `subject`: only items of this owner. An absent issuer is the empty issuer.",
         || json!({ "type": "string", "maxLength": IDENTIFIER_MAX_BYTES, "pattern": NO_NUL }),
     ),
     (
         "subject",
-        "ChangeContext with `issuer`: only items of this owner. An alternative to `owner`.",
+        "Together with `issuer`: only items of this owner. An alternative to `owner`.",
         || json!({ "type": "string", "minLength": 1, "maxLength": IDENTIFIER_MAX_BYTES, "pattern": NO_NUL }),
     ),
 ];
