@@ -3,7 +3,8 @@
 use std::process::Command;
 
 use keyward_local_postgres::programs::Programs;
-use serde_json::json;
+use reqwest::Method;
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
 use test_support::{
     actors::Person,
@@ -71,7 +72,32 @@ async fn a_person_is_deleted_by_what_the_page_says_and_only_the_audit_remembers(
     .await;
     let owner = key.body["owner"]["id"].as_str().expect("an id").to_owned();
     root.posts(&replica, &format!("/v1/admin/owners/{owner}/disable"), json!({ "reason": subject })).await.is(200);
-    let before = ["api_keys", "audit_events", "disabled_owners", "idempotency_keys", "usage_keys"];
+    let of_owner = format!("/v1/admin/owners/{owner}");
+    puts(&root, &replica, "/v1/admin/plans/free", json!({ "maxKeys": 3 })).await;
+    puts(&root, &replica, &format!("{of_owner}/plan"), json!({ "plan": "free" })).await;
+    let limits = json!({ "limits": [{ "name": "minute", "limit": 9, "window": "1m" }], "credits": { "remaining": 5 } });
+    puts(&root, &replica, &format!("{of_owner}/limits"), limits).await;
+    for signed_in in [
+        "INSERT INTO console_sessions (id, secret_hash, issuer, subject, person, scopes, scope_bearing, signed_in_at,
+                                       last_used_at, expires_at)
+         VALUES (gen_random_uuid(), sha256(random()::text::bytea), '', 'acme', $1, '{}', true, now(), now(), now())",
+        "INSERT INTO console_hand_overs (secret_hash, issuer, subject, person, scopes, scope_bearing, lasts, created_at,
+                                         expires_at, maker_kind, maker_issuer, maker_subject)
+         VALUES (sha256(random()::text::bytea), '', 'bystander', 'bystander', '{}', true, '1h', now(), now(), 'token', '', $1)",
+    ] {
+        sqlx::query(signed_in).bind(&subject).execute(&pool).await.expect("a row");
+    }
+    let before = [
+        "api_keys",
+        "audit_events",
+        "console_hand_overs",
+        "console_sessions",
+        "disabled_owners",
+        "idempotency_keys",
+        "owner_limits",
+        "owner_plans",
+        "usage_keys",
+    ];
     assert_eq!(tables_with(&pool, &subject).await, before);
 
     // Step 1.
@@ -79,6 +105,11 @@ async fn a_person_is_deleted_by_what_the_page_says_and_only_the_audit_remembers(
     let tokens = json!({ "issuer": "", "subject": subject, "reason": "deletion" });
     root.posts(&replica, "/v1/admin/tokens/revoke", tokens).await.is(200);
     assert_eq!(key.status(&replica).await, 401);
+    puts(&root, &replica, &format!("{of_owner}/plan"), json!({ "plan": null })).await;
+    let none = json!({ "limits": [], "credits": null });
+    puts(&root, &replica, &format!("{of_owner}/limits"), none).await;
+    let credits: i64 = sqlx::query_scalar("SELECT count(*) FROM credits").fetch_one(&pool).await.expect("a count");
+    assert_eq!(credits, 0);
     // Step 2.
     let [delete, forget] = blocks();
     psql(replica.database().url(), &delete, &subject).await;
@@ -110,7 +141,11 @@ async fn deleted_rows_are_heard_of_by_replicas_that_knew_the_key() {
     key.holder.is_refused(&replica).await;
 }
 
+async fn puts(person: &Person, replica: &Replica, path: &str, body: Value) {
+    Reply::to(person.request(replica, Method::PUT, path).json(&body)).await.is(200);
+}
+
 async fn makes_a_key(person: &Person, replica: &Replica) -> MadeKey {
-    let request = person.request(replica, reqwest::Method::POST, KEYS).header("idempotency-key", "once");
+    let request = person.request(replica, Method::POST, KEYS).header("idempotency-key", "once");
     MadeKey::of(Reply::to(request.json(&json!({ "name": "mine" }))).await.is(201))
 }
