@@ -136,7 +136,7 @@ impl Announcer {
 
     /// A heartbeat of which somebody is told, or which is the first. A pulse goes with it unless somebody else has sent
     /// one, or is sending one: whoever counts up its number sends it, by a trigger on our channel, and here on that of
-    /// earlier versions.
+    /// earlier versions. Always: one that knows pulses, but not our channel, finds out by them alone who holds a lease.
     async fn write_and_tell(
         &self,
         heartbeat: &Heartbeat,
@@ -163,7 +163,7 @@ impl Announcer {
                ), sent AS (
                    SELECT pg_notify($8, 'replicas'::regclass::oid || ' ' || number || ' '
                                         || string_agg(encode(uuid_send(id), 'hex') || ':' || to_hex(sequence) || ':' || lease_ms, ','))
-                   FROM pulse, heartbeat WHERE $8::text IS NOT NULL GROUP BY number, part
+                   FROM pulse, heartbeat GROUP BY number, part
                )
                SELECT coalesce((SELECT number FROM pulse), (SELECT number FROM pulses)) AS "pulse!",
                       (SELECT count(*) FROM sent) AS parts,
@@ -177,7 +177,7 @@ impl Announcer {
             sequence.cast_signed(),
             pulse_after.map(u64::cast_signed),
             HEARTBEATS_PER_PART,
-            earlier_too.then_some(PULSES),
+            PULSES,
             notification.as_ref().and_then(|notification| wire::write(notification, &self.keys)),
             earlier_too,
             CHANGES,
