@@ -36,6 +36,9 @@ impl KeyPolicy {
     /// These settings of the section, or `None` after their problems were recorded.
     pub(in crate::config) fn read(check: &mut Check<'_>) -> Option<Self> {
         let max_lifetime = check.duration("keys.max_lifetime", "0s", "3650d");
+        if max_lifetime.is_some_and(|span| !span.is_zero() && span < Duration::from_secs(1)) {
+            check.problem("keys.max_lifetime", "is shorter than a second; 0s allows any lifetime");
+        }
         let max_per_owner = check.number("keys.max_per_owner", 0..=1_000_000);
         let max_new_per_day = check.number("keys.max_new_per_day", 0..=10_000_000);
         let require_name = check.value("keys.require_name", "true or false");

@@ -90,7 +90,7 @@ pub(crate) fn selected_events(
         actor: parameters.take("actor", actor::read),
         actions: parameters
             .take_several("action", |word| {
-                Action::of(word).ok_or_else(|| format!("{}, or several with commas between", words()))
+                Action::of(word).ok_or_else(|| format!("must be one of {}, or several with commas between", words()))
             })
             .unwrap_or_default(),
         from: parameters.take_instant("from"),

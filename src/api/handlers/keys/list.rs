@@ -122,5 +122,6 @@ fn filter(parameters: &mut Parameters) -> KeyFilter {
 }
 
 fn state(word: &str) -> Result<KeyState, String> {
-    KeyState::of(word).ok_or_else(|| "active, disabled, expired, revoked, or several with commas between".to_owned())
+    KeyState::of(word)
+        .ok_or_else(|| "must be active, disabled, expired or revoked, or several with commas between".to_owned())
 }

@@ -135,7 +135,7 @@ fn query(
     grouped: bool,
     now: OffsetDateTime,
 ) -> UsageQuery {
-    let words = |all: &[&str]| all.join(", ");
+    let words = |all: &[&str]| format!("must be one of {}", all.join(", "));
     let granularity = parameters.take("granularity", |word| {
         Granularity::of(word).ok_or_else(|| words(&Granularity::ALL.map(Granularity::as_str)))
     });
@@ -144,7 +144,7 @@ fn query(
         .take("outcome", |word| UseOutcome::of(word).ok_or_else(|| words(&UseOutcome::ALL.map(UseOutcome::as_str))));
     let tag = parameters.take("tag", |text| {
         let fits = text.is_empty() || UsageTags::is_name(text);
-        fits.then(|| text.to_owned()).ok_or_else(|| "a tag, or nothing for uses without a tag".to_owned())
+        fits.then(|| text.to_owned()).ok_or_else(|| "must be a tag, or nothing for uses without a tag".to_owned())
     });
     let (mut groups, mut owner, mut plan) = (None, None, None);
     if grouped {

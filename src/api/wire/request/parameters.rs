@@ -121,10 +121,10 @@ impl Parameters {
     pub(crate) fn page_of(&mut self, keyring: &Keyring, list: &str, usual: u32, most: u32) -> Page {
         let limit = self.take("limit", |text| match text.parse() {
             Ok(limit) if (1..=most).contains(&limit) => Ok(limit),
-            _ => Err(format!("a whole number from 1 to {most}")),
+            _ => Err(format!("must be a whole number from 1 to {most}")),
         });
         let after = self.take("cursor", |text| {
-            cursor::read(keyring, list, text).ok_or_else(|| "not a cursor that this list has given".to_owned())
+            cursor::read(keyring, list, text).ok_or_else(|| "must be a cursor that this list has given".to_owned())
         });
         Page { after, limit: limit.unwrap_or(usual) }
     }
@@ -134,8 +134,9 @@ impl Parameters {
         let is_given = |pairs: &[(String, String)], name: &str| pairs.iter().any(|(own, _)| own == name);
         let by_id = is_given(&self.pairs, "owner");
         let (has_issuer, has_subject) = (is_given(&self.pairs, "issuer"), is_given(&self.pairs, "subject"));
-        let id = self
-            .take("owner", |text| owner_id::read(text).ok_or_else(|| "the id of an owner, as keys show it".to_owned()));
+        let id = self.take("owner", |text| {
+            owner_id::read(text).ok_or_else(|| "must be the id of an owner, as keys show it".to_owned())
+        });
         let issuer = self.take("issuer", |text| identifier(text, 0));
         let subject = self.take("subject", |text| identifier(text, 1));
         if by_id && (has_issuer || has_subject) {
