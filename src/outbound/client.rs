@@ -110,7 +110,8 @@ pub(super) async fn get(
         request = request.header(crate::telemetry::traces::TRACEPARENT, traceparent);
     }
     let answer = request.send().await;
-    let answer = answer.map_err(|error| FetchError(format!("{address} did not answer: {}", causes(&error))))?;
+    let answer =
+        answer.map_err(|error| FetchError(format!("{address} did not answer: {}", causes(&error.without_url()))))?;
     if answer.status() != 200 {
         return Err(FetchError(format!("{address} answered {}", answer.status())));
     }
@@ -129,7 +130,8 @@ pub(super) async fn post(
 ) -> Result<(u16, Vec<u8>), FetchError> {
     let request = client.post(address).header(ACCEPT, "application/json").headers(headers.into_iter().collect());
     let answer = request.body(form).send().await;
-    let answer = answer.map_err(|error| FetchError(format!("{address} did not answer: {}", causes(&error))))?;
+    let answer =
+        answer.map_err(|error| FetchError(format!("{address} did not answer: {}", causes(&error.without_url()))))?;
     let status = answer.status().as_u16();
     Ok((status, content(answer, address).await?))
 }

@@ -153,6 +153,12 @@ impl Connections {
         let failure = match (self.servers.look_again().await, error) {
             (_, error @ sqlx::Error::PoolClosed) => return error.into(),
             (Some(failure), _) => failure.to_string(),
+            (None, sqlx::Error::PoolTimedOut) if self.most() == 1 => {
+                format!(
+                    "the connection for this was not free within {:?}, because the database answers slowly or not at all",
+                    self.acquire_timeout,
+                )
+            }
             (None, sqlx::Error::PoolTimedOut) => {
                 format!(
                     "no connection was free within {:?}: all are in use, because the database answers slowly or not at all, or \

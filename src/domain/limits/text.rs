@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use super::{AskedLimit, Limit, LimitName, OnOutage};
 
-const FORM: &str = "a limit such as minute=1000/1m, or minute=1000/1m,cost=5,outage=admit";
+const FORM: &str = "must be a limit such as minute=1000/1m, or minute=1000/1m,cost=5,outage=admit";
 
 impl FromStr for AskedLimit {
     type Err = String;
@@ -25,7 +25,7 @@ impl FromStr for AskedLimit {
             given.push(word);
             match part.split_once('=').ok_or(FORM)? {
                 ("cost", cost) => limit.cost = number(cost)?,
-                ("outage", word) => limit.on_outage = OnOutage::of(word).ok_or("outage: refuse or admit")?,
+                ("outage", word) => limit.on_outage = OnOutage::of(word).ok_or("the outage must be refuse or admit")?,
                 _ => return Err(FORM.to_owned()),
             }
         }
