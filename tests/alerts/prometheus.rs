@@ -10,7 +10,7 @@ use std::{
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use regex::{Captures, Regex};
 use serde_json::{Value, json};
-use test_support::{eventually, program::Folder, replica::Output};
+use test_support::{client, eventually, program::Folder, replica::Output};
 
 use crate::shipped;
 
@@ -96,7 +96,7 @@ impl Prometheus {
     /// What it answers to a query, now: the labels and the value of each series.
     pub(crate) async fn answers(&self, query: &str) -> Vec<(Value, f64)> {
         let query = utf8_percent_encode(query, NON_ALPHANUMERIC);
-        let answer = reqwest::get(format!("{}/api/v1/query?query={query}", self.url)).await.expect("an answer");
+        let answer = client::get(format!("{}/api/v1/query?query={query}", self.url)).await.expect("an answer");
         let answer: Value = answer.json().await.expect("JSON");
         assert_eq!(answer["status"], "success", "{query}: {answer}");
         let series = answer["data"]["result"].as_array().unwrap_or_else(|| panic!("no series: {answer}")).iter();
@@ -142,7 +142,7 @@ impl Prometheus {
 
     /// The annotations of all alerts, as somebody reads them.
     async fn texts_are_filled_in(&self) {
-        let answer = reqwest::get(format!("{}/api/v1/alerts", self.url)).await.expect("an answer");
+        let answer = client::get(format!("{}/api/v1/alerts", self.url)).await.expect("an answer");
         let answer: Value = answer.json().await.expect("JSON");
         for alert in answer["data"]["alerts"].as_array().expect("alerts") {
             let texts = alert["annotations"].to_string();

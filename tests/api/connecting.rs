@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 use std::sync::Arc;
 
 use test_support::{
-    PrivateCluster, TestDatabase,
+    PrivateCluster, TestDatabase, client,
     database::execute,
     eventually,
     program::run_beside,
@@ -33,7 +33,7 @@ impl Waiting {
     }
 
     async fn status(&self, path: &str) -> Option<u16> {
-        let answer = reqwest::get(format!("http://127.0.0.1:{}{path}", self.port)).await;
+        let answer = client::get(format!("http://127.0.0.1:{}{path}", self.port)).await;
         answer.ok().map(|answer| answer.status().as_u16())
     }
 
@@ -253,7 +253,7 @@ async fn ipv6_addresses_work() {
     // A machine without IPv6 has nothing to test here.
     let Some(_proxy) = proxy else { return };
     let replica = Replica::start_on(&format!("postgres://postgres@[::1]:{port}/postgres?sslmode=disable"), &[]).await;
-    assert_eq!(reqwest::get(replica.url("/readyz")).await.expect("an answer").status(), 200);
+    assert_eq!(client::get(replica.url("/readyz")).await.expect("an answer").status(), 200);
 }
 
 /// Nobody listens at the first, the second is a standby at first, and the third the primary.

@@ -7,7 +7,7 @@ use test_support::{
     TestDatabase,
     actors::Person,
     asking::{KEYS, SHORT_LEASE, replica_with},
-    database, eventually,
+    client, database, eventually,
     program::run_beside,
     replica::{Replica, command},
 };
@@ -93,7 +93,7 @@ async fn in_a_database_that_is_read_only_checks_go_on_and_changes_are_503_until_
         Replica::start_on(replica.database().url(), &[SHORT_LEASE, ("KEYWARD__DATABASE__MIGRATE_ON_START", "false")])
             .await;
     eventually("first checks", async || key.status(&reader).await == 200).await;
-    assert_eq!(reqwest::get(reader.url("/readyz")).await.expect("an answer").status(), 200);
+    assert_eq!(client::get(reader.url("/readyz")).await.expect("an answer").status(), 200);
     assert_eq!(alice.posts(&reader, KEYS, json!({})).await.status, 503);
     // It listens, and has a lease as the others.
     eventually("three replicas", async || {

@@ -13,7 +13,7 @@ use keyward_local_postgres::{StartError, data_directory::DataDirectory};
 use reqwest::Method;
 use test_support::{
     PATIENCE,
-    client::request,
+    client::{self, request},
     database,
     program::{Folder, bare, run, run_beside},
     replica::{Output, Replica, command, signal},
@@ -196,7 +196,7 @@ async fn where_others_could_reach_it_there_is_no_console_that_asks_for_no_proof(
     let folder = Folder::new();
     let dev = Dev::start_with(&folder.path().join("data"), &[("KEYWARD__SERVER__HOST", "0.0.0.0")]).await;
     let port = dev.origin().rsplit_once(':').expect("a port").1.to_owned();
-    let answer = reqwest::get(format!("http://127.0.0.1:{port}/console")).await.expect("an answer");
+    let answer = client::get(format!("http://127.0.0.1:{port}/console")).await.expect("an answer");
     assert_eq!(answer.status(), 404);
 }
 

@@ -8,7 +8,7 @@ use test_support::{
     TestDatabase,
     actors::Person,
     asking::replica_with,
-    database, eventually,
+    client, database, eventually,
     program::{Ended, run_beside},
     replica::{Output, Replica, command, exit_code, signal},
 };
@@ -73,7 +73,7 @@ async fn three_replicas_that_start_on_an_empty_database_at_once_all_serve() {
 async fn a_replica_that_may_not_migrate_is_unready_until_somebody_has() {
     let empty = TestDatabase::empty().await;
     let replica = Replica::start_on(empty.url(), &[("KEYWARD__DATABASE__MIGRATE_ON_START", "false")]).await;
-    let ready = async || reqwest::get(replica.url("/readyz")).await.expect("an answer").status() == 200;
+    let ready = async || client::get(replica.url("/readyz")).await.expect("an answer").status() == 200;
     assert!(!ready().await);
     run_beside(migrate(&empty)).await.succeeded();
     eventually("ready", ready).await;
@@ -180,7 +180,7 @@ async fn a_long_reader_of_the_audit_holds_up_neither_a_start_nor_a_revoke() {
     let (other, revoked) = tokio::join!(start, async { alice.deletes(&replica, &first.path()).await });
     revoked.is(200);
     other.prints("audit_events").await;
-    assert_eq!(reqwest::get(other.url("/readyz")).await.expect("an answer").status(), 200);
+    assert_eq!(client::get(other.url("/readyz")).await.expect("an answer").status(), 200);
     alice.deletes(&other, &second.path()).await.is(200);
     let told = run_beside(migrate(replica.database())).await;
     assert!(told.stderr.contains("keyward migrate"), "{told:#?}");
@@ -202,6 +202,6 @@ async fn an_older_keyward_starts_on_the_schema_of_a_newer_one() {
                  VALUES (9999, 'from the future', true, '', 0)";
     sqlx::query(newer).execute(&mut connection).await.expect("a row");
     let replica = Replica::start_on(database.url(), &[]).await;
-    assert_eq!(reqwest::get(replica.url("/readyz")).await.expect("an answer").status(), 200);
+    assert_eq!(client::get(replica.url("/readyz")).await.expect("an answer").status(), 200);
     Person::named("alice").makes_a_key(&replica).await;
 }

@@ -5,7 +5,7 @@ use test_support::{
     TestDatabase,
     actors::Person,
     asking::SHORT_LEASE,
-    database, eventually,
+    client, database, eventually,
     program::run_beside,
     replica::{PEPPER, Replica, command},
 };
@@ -149,7 +149,7 @@ async fn a_replica_that_waits_for_the_schema_is_not_ready_with_another_pepper_ei
     let waiting = Replica::start_on(database.url(), &env).await;
     keyward(&database, &["migrate"]).await.succeeded();
     keyward(&database, &["keys", "create", "--subject=alice"]).await.succeeded();
-    let readiness = async || reqwest::get(waiting.url("/readyz")).await.expect("an answer").status();
+    let readiness = async || client::get(waiting.url("/readyz")).await.expect("an answer").status();
     eventually("it says why", async || {
         assert_eq!(readiness().await, 503);
         waiting.output().contains("not ready, because new keys in the database have another pepper")

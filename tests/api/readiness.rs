@@ -4,10 +4,12 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use test_support::{PrivateCluster, actors::Person, asking::changes_are_confirmed_by, eventually, replica::Replica};
+use test_support::{
+    PrivateCluster, actors::Person, asking::changes_are_confirmed_by, client, eventually, replica::Replica,
+};
 
 async fn readiness(replica: &Replica) -> (u16, Value) {
-    let answer = reqwest::get(replica.url("/readyz")).await.expect("an answer");
+    let answer = client::get(replica.url("/readyz")).await.expect("an answer");
     (answer.status().as_u16(), answer.json().await.expect("JSON"))
 }
 

@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use test_support::{PATIENCE, program::Folder, replica::Output};
+use test_support::{PATIENCE, client, program::Folder, replica::Output};
 
 use crate::{port::Port, server::READY};
 
@@ -77,7 +77,7 @@ impl Running {
     async fn is_ready(&mut self) {
         let give_up = Instant::now() + PATIENCE;
         let url = format!("http://{}/public{READY}", self.address());
-        while !reqwest::get(&url).await.is_ok_and(|answer| answer.status().is_success()) {
+        while !client::get(&url).await.is_ok_and(|answer| answer.status().is_success()) {
             let ended = self.process.try_wait().expect("the process can be asked");
             let lost = ended.is_some() || Instant::now() > give_up;
             assert!(!lost, "nothing gets through the gateway; it has printed:\n{}", self.output.last());

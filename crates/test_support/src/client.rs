@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use reqwest::{Client, ClientBuilder, Method, RequestBuilder, redirect::Policy};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, Result, redirect::Policy};
 
 /// A client that follows no redirects, and keeps its connections.
 pub fn client() -> Client {
@@ -15,6 +15,11 @@ pub fn request(method: Method, url: impl AsRef<str>) -> RequestBuilder {
     // would be driven by the runtime of a test that may be over.
     static CLIENT: LazyLock<Client> = LazyLock::new(|| builder().pool_max_idle_per_host(0).build().expect("a client"));
     CLIENT.request(method, url.as_ref())
+}
+
+/// The answer to a GET on a connection of its own.
+pub async fn get(url: impl AsRef<str>) -> Result<Response> {
+    request(Method::GET, url).send().await
 }
 
 fn builder() -> ClientBuilder {

@@ -5,7 +5,7 @@ use test_support::{
     TestDatabase,
     actors::{KeyHolder, Person, claims, sign},
     asking::{VERIFY, changes_are_confirmed_by, replica, replica_with},
-    database, eventually,
+    client, database, eventually,
     replica::Replica,
 };
 
@@ -132,7 +132,7 @@ async fn verifications_and_introspections_count_the_credentials_in_their_bodies(
 async fn a_request_without_a_credential_and_one_without_the_scope_are_denials_and_no_checks() {
     let replica = replica().await;
     let before = Scrape::of(&replica).await;
-    let stranger = reqwest::get(replica.url("/v1/keys")).await.expect("an answer");
+    let stranger = client::get(replica.url("/v1/keys")).await.expect("an answer");
     assert_eq!(stranger.status(), 401);
     Person::named("alice").gets(&replica, "/v1/admin/keys").await.is(403);
     grows(&replica, &before, DENIALS, &[("reason", "credential_missing")], 1.0).await;

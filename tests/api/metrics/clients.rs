@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use test_support::{asking::replica_with, program::Folder};
+use test_support::{asking::replica_with, client, program::Folder};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -32,7 +32,7 @@ async fn open_connections_of_clients_are_counted_until_they_end_and_so_is_the_ro
     let address = replica.prints("metrics are served").await;
     let address: serde_json::Value = serde_json::from_str(&address).expect("JSON");
     let url = format!("http://{}/metrics", address["address"].as_str().expect("an address"));
-    let scrape = async || Scrape::read(reqwest::get(&url).await.expect("an answer").text().await.expect("text"));
+    let scrape = async || Scrape::read(client::get(&url).await.expect("an answer").text().await.expect("text"));
     let open = async |expected: f64| {
         test_support::eventually(&format!("{expected} connections"), async || {
             scrape().await.get(OPEN, &[]) == Some(expected)

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use test_support::{
     actors::{Person, claims, sign, stranger},
     asking::{VERIFY, replica},
+    client,
     replica::Replica,
     wire::{Connection, head},
 };
@@ -156,7 +157,7 @@ async fn whatever_is_sent_the_labels_have_only_values_of_the_table() {
 async fn every_status_of_the_api_document_is_counted_apart() {
     let replica = replica().await;
     let document: Value =
-        reqwest::get(replica.url("/openapi.json")).await.expect("an answer").json().await.expect("JSON");
+        client::get(replica.url("/openapi.json")).await.expect("an answer").json().await.expect("JSON");
     let paths = document["paths"].as_object().expect("paths").values();
     let operations = paths.flat_map(|methods| methods.as_object().expect("methods").values());
     for operation in operations {

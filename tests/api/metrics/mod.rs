@@ -11,7 +11,7 @@ mod serving;
 
 use std::collections::BTreeMap;
 
-use test_support::{eventually, replica::Replica};
+use test_support::{client, eventually, replica::Replica};
 
 /// A label and its value.
 type Label = (String, String);
@@ -29,7 +29,7 @@ impl Scrape {
     }
 
     async fn at(url: &str) -> Self {
-        let answer = reqwest::get(url).await.expect("an answer");
+        let answer = client::get(url).await.expect("an answer");
         assert_eq!(answer.status(), 200);
         Self::read(answer.text().await.expect("text"))
     }

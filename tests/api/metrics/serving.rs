@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use test_support::{
     actors::{Person, stranger},
     asking::{Reply, replica, replica_with},
-    eventually,
+    client, eventually,
     replica::{Replica, command},
 };
 
@@ -20,7 +20,7 @@ use super::{Scrape, becomes};
 const TOKEN: &str = "tGxq3Vv0kqfC6kJ8bYw1nZr5mHs9dPaL";
 
 async fn get(url: &str, token: Option<&str>) -> Reply {
-    let request = reqwest::Client::new().get(url);
+    let request = client::request(Method::GET, url);
     Reply::to(token.into_iter().fold(request, |request, token| request.bearer_auth(token))).await
 }
 
@@ -111,9 +111,10 @@ async fn with_a_token_nobody_reads_them_who_does_not_present_it() {
         refused.is_problem(401, "invalid_token");
         assert_eq!(refused.header("www-authenticate"), Some(r#"Bearer realm="keyward", error="invalid_token""#));
     }
-    let twice = reqwest::Client::new().get(&url).bearer_auth(TOKEN).header("authorization", format!("Bearer {TOKEN}"));
+    let twice =
+        client::request(Method::GET, &url).bearer_auth(TOKEN).header("authorization", format!("Bearer {TOKEN}"));
     Reply::to(twice).await.is_problem(400, "invalid_request");
-    Reply::to(reqwest::Client::new().get(format!("{url}?token={TOKEN}"))).await.is_problem(401, "missing_credential");
+    Reply::to(client::request(Method::GET, format!("{url}?token={TOKEN}"))).await.is_problem(401, "missing_credential");
     assert_eq!(get(&url, Some(TOKEN)).await.status, 200);
     let line = replica.prints("metrics_token").await;
     assert!(line.contains("refused a request") && !replica.output().contains(TOKEN), "{line}");

@@ -10,7 +10,7 @@ use test_support::{
     TestDatabase,
     actors::Person,
     asking::{KEYS, MadeKey, Reply, SHORT_LEASE, VERIFY, changes_are_confirmed_by},
-    eventually,
+    client, eventually,
     pgbouncer::{PgBouncer, Program, pooled},
     program::run_beside,
     replica::{Replica, command},
@@ -225,7 +225,7 @@ async fn behind_a_pooler_checks_and_heartbeats_go_on_in_a_database_that_becomes_
     // By then no session is left of those before.
     eventually("heartbeats", async || beaten().await > before + std::time::Duration::from_secs(2)).await;
     assert_eq!(key.status(&replica).await, 200);
-    assert_eq!(reqwest::get(replica.url("/readyz")).await.expect("an answer").status(), 200);
+    assert_eq!(client::get(replica.url("/readyz")).await.expect("an answer").status(), 200);
     assert_eq!(alice.posts(&replica, KEYS, json!({})).await.status, 503);
     let revoked = alice.deletes(&direct, &key.path()).await.is(200);
     assert_eq!((&revoked["replicasConfirmed"], &revoked["replicasExpired"]), (&json!(2), &json!(0)), "{revoked}");
