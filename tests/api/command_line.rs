@@ -1,6 +1,6 @@
 //! The commands that are not a server.
 
-use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt, path::Path, process::Stdio};
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt, path::Path, process::Stdio, sync::LazyLock};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
@@ -254,7 +254,7 @@ fn help_has_examples_for_every_command_that_takes_something() {
 fn examples_are_not_broken_in_a_narrow_terminal() {
     let mut seen = 0;
     for words in all_commands() {
-        let help = |columns: &str| run(bare().env("COLUMNS", columns).args(&words).arg("--help")).succeeded();
+        let help = |columns: &str| run(bare().env("COLUMNS", columns).args(words).arg("--help")).succeeded();
         let (narrow, wide) = (help("80"), help("1000"));
         let examples = |help: &str| {
             // What follows them is prose, and may be broken.
@@ -267,20 +267,24 @@ fn examples_are_not_broken_in_a_narrow_terminal() {
 }
 
 /// Every command with its sub-commands, as help lists them.
-pub(crate) fn all_commands() -> Vec<Vec<String>> {
-    let mut all = vec![Vec::new()];
-    let mut next = 0;
-    while next < all.len() {
-        let words: Vec<String> = all[next].clone();
-        let help = run(bare().args(&words).arg("--help")).succeeded();
-        let commands = help.split_once("Commands:\n").map_or("", |(_, rest)| rest.split("\n\n").next().unwrap_or(""));
-        let names = commands.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
-        for name in names.filter(|name| !["", "help"].contains(name)) {
-            all.push([words.clone(), vec![name.to_owned()]].concat());
+pub(crate) fn all_commands() -> &'static [Vec<String>] {
+    static ALL: LazyLock<Vec<Vec<String>>> = LazyLock::new(|| {
+        let mut all = vec![Vec::new()];
+        let mut next = 0;
+        while next < all.len() {
+            let words: Vec<String> = all[next].clone();
+            let help = run(bare().args(&words).arg("--help")).succeeded();
+            let commands =
+                help.split_once("Commands:\n").map_or("", |(_, rest)| rest.split("\n\n").next().unwrap_or(""));
+            let names = commands.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+            for name in names.filter(|name| !["", "help"].contains(name)) {
+                all.push([words.clone(), vec![name.to_owned()]].concat());
+            }
+            next += 1;
         }
-        next += 1;
-    }
-    all
+        all
+    });
+    &ALL
 }
 
 #[test]

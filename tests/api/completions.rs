@@ -25,28 +25,46 @@ impl Bash {
         Self { folder, script }
     }
 
-    /// What it offers for the last of these words.
-    fn offers(&self, words: &[&str]) -> Vec<String> {
+    /// What it offers for the last word of each of these lines. All are asked of one process, because reading the script
+    /// takes longer than an answer.
+    fn offers(&self, lines: &[Vec<&str>]) -> Vec<Vec<String>> {
         // Bash itself refuses `compopt` outside of a completion.
         const ASK: &str = r#"
             compopt() { :; }
             source "$SCRIPT"
-            COMP_WORDS=(keyward "$@")
-            COMP_CWORD=$#
-            _keyward keyward "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
-            printf '%s\n' "${COMPREPLY[@]}"
+            line=(keyward)
+            for word in "$@"; do
+                if [ "$word" != "$END" ]; then line+=("$word"); continue; fi
+                COMP_WORDS=("${line[@]}")
+                COMP_CWORD=$((${#line[@]} - 1))
+                COMPREPLY=()
+                _keyward keyward "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+                printf '%s\n' "${COMPREPLY[@]}" "$END"
+                line=(keyward)
+            done
         "#;
+        const END: &str = "(end of the line)";
         let mut bash = Command::new("bash");
-        bash.args(["--norc", "-c", ASK, "bash"]).args(words).current_dir(self.folder.path());
-        let offered = run(bash.env("SCRIPT", &self.script)).succeeded();
-        offered.lines().filter(|word| !word.is_empty()).map(str::to_owned).collect()
+        bash.args(["--norc", "-c", ASK, "bash"]).current_dir(self.folder.path());
+        for line in lines {
+            bash.args(line).arg(END);
+        }
+        let offered = run(bash.env("SCRIPT", &self.script).env("END", END)).succeeded();
+        let offered: Vec<&str> = offered.lines().collect();
+        let mut offers: Vec<Vec<String>> = offered
+            .split(|word| *word == END)
+            .map(|words| words.iter().filter(|word| !word.is_empty()).map(|word| (*word).to_owned()).collect())
+            .collect();
+        // What follows the last end is nothing.
+        assert_eq!(offers.pop(), Some(Vec::new()));
+        assert_eq!(offers.len(), lines.len());
+        offers
     }
 }
 
 #[test]
 fn bash_offers_words_where_there_are_a_few_and_files_only_where_one_is_meant() {
-    let bash = Bash::new();
-    for (words, expected) in [
+    let (lines, expected): (Vec<_>, Vec<_>) = [
         (&["keys", "list", "--state", ""][..], &["active", "disabled", "expired", "revoked"][..]),
         (&["keys", "create", "--environment", ""], &["live", "test"]),
         (&["keys", "list", "--sort", "n"], &["name"]),
@@ -64,8 +82,13 @@ fn bash_offers_words_where_there_are_a_few_and_files_only_where_one_is_meant() {
         (&["--config", "a-"], &["a-file"]),
         (&["policy", "test", "--policy", "a-"], &["a-file"]),
         (&["tokens", "re"], &["revoke"]),
-    ] {
-        assert_eq!(bash.offers(words), expected, "{words:?}");
+    ]
+    .into_iter()
+    .map(|(words, expected)| (words.to_vec(), expected))
+    .unzip();
+    let offers = Bash::new().offers(&lines);
+    for ((words, expected), offered) in lines.iter().zip(expected).zip(offers) {
+        assert_eq!(offered, expected, "{words:?}");
     }
     let script = run(bare().args(["completions", "bash"])).succeeded();
     assert!(!script.contains("-o default"), "bash would fall back to files");
@@ -74,24 +97,26 @@ fn bash_offers_words_where_there_are_a_few_and_files_only_where_one_is_meant() {
 /// Every option and argument of every command, but for those that say that they take a file or a folder.
 #[test]
 fn no_shell_offers_files_for_an_id_a_name_or_any_other_text() {
-    let bash = Bash::new();
-    let mut seen = 0;
+    let mut lines: Vec<Vec<String>> = Vec::new();
+    let mut takes_a_file = Vec::new();
     for command in crate::command_line::all_commands() {
-        let help = run(bare().args(&command).arg("--help")).succeeded();
+        let help = run(bare().args(command).arg("--help")).succeeded();
         let options = help.lines().filter_map(|line| line.trim().split_once("--")).map(|(_, rest)| rest);
         for (name, value) in options.filter_map(|rest| rest.split_once(" <")) {
             if value.starts_with("FILE>") || value.starts_with("DIR>") || name.contains(' ') {
                 continue;
             }
-            let option = format!("--{name}");
-            let words: Vec<&str> = command.iter().map(String::as_str).chain([option.as_str(), "a-f"]).collect();
-            assert!(!bash.offers(&words).contains(&"a-file".to_owned()), "{words:?}");
-            seen += 1;
+            lines.push([command.as_slice(), &[format!("--{name}"), "a-f".to_owned()]].concat());
+            takes_a_file.push(false);
         }
-        let is_about_a_file = help.lines().any(|line| line.trim_start().starts_with("<FILE>"));
-        let words: Vec<&str> = command.iter().map(String::as_str).chain(["a-f"]).collect();
-        assert_eq!(bash.offers(&words).contains(&"a-file".to_owned()), is_about_a_file, "{words:?}");
+        lines.push([command.as_slice(), &["a-f".to_owned()]].concat());
+        takes_a_file.push(help.lines().any(|line| line.trim_start().starts_with("<FILE>")));
     }
+    let words: Vec<Vec<&str>> = lines.iter().map(|line| line.iter().map(String::as_str).collect()).collect();
+    for ((line, offered), takes_a_file) in lines.iter().zip(Bash::new().offers(&words)).zip(&takes_a_file) {
+        assert_eq!(offered.contains(&"a-file".to_owned()), *takes_a_file, "{line:?}");
+    }
+    let seen = lines.iter().filter(|line| line.iter().any(|word| word.starts_with("--"))).count();
     assert!(seen > 50, "the options were not found: {seen}");
     let zsh = run(bare().args(["completions", "zsh"])).succeeded();
     assert!(!zsh.contains(":_default"), "zsh would offer files");
