@@ -6,8 +6,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{
     actors::{PROTECTED, Person, stranger},
-    asking::{KEYS, MadeKey, Reply, replica, replica_with},
+    asking::{KEYS, MadeKey, Reply, shared_replica},
     replica::Replica,
+    shared_replica::SharedReplica,
 };
 
 const TRUSTED: (&str, &str) = ("KEYWARD__SERVER__TRUSTED_PROXIES", "127.0.0.0/8,10.0.0.0/8");
@@ -27,7 +28,7 @@ async fn bound_key(replica: &Replica, networks: Value) -> MadeKey {
 
 #[tokio::test]
 async fn without_trusted_proxies_the_client_is_whoever_connects() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let here = bound_key(&replica, json!(["127.0.0.1"])).await;
     let elsewhere = bound_key(&replica, json!(["192.0.2.0/24", "::/0"])).await;
     for headers in [
@@ -43,7 +44,7 @@ async fn without_trusted_proxies_the_client_is_whoever_connects() {
 
 #[tokio::test]
 async fn behind_trusted_proxies_the_rightmost_address_that_is_none_of_theirs_counts() {
-    let replica = replica_with(&[TRUSTED]).await;
+    let replica = SharedReplica::get_with(&[TRUSTED]).await;
     let key = bound_key(&replica, json!(["192.0.2.0/24", "2001:db8::/32"])).await;
     for (header, expected) in [
         ("192.0.2.1", 200),
@@ -106,7 +107,7 @@ async fn behind_trusted_proxies_the_rightmost_address_that_is_none_of_theirs_cou
 
 #[tokio::test]
 async fn forwarded_is_read_where_that_is_configured_rfc_7239() {
-    let replica = replica_with(&[TRUSTED, FORWARDED]).await;
+    let replica = SharedReplica::get_with(&[TRUSTED, FORWARDED]).await;
     let key = bound_key(&replica, json!(["192.0.2.0/24", "2001:db8::/32"])).await;
     for (header, expected) in [
         ("for=192.0.2.1", 200),
@@ -173,7 +174,7 @@ async fn forwarded_is_read_where_that_is_configured_rfc_7239() {
 /// Lines of one name are one list (RFC 9110 §5.3), also where a text between quotation marks goes over them.
 #[tokio::test]
 async fn lines_of_forwarded_are_one_list_in_their_order() {
-    let replica = replica_with(&[TRUSTED, FORWARDED]).await;
+    let replica = SharedReplica::get_with(&[TRUSTED, FORWARDED]).await;
     let key = bound_key(&replica, json!(["192.0.2.0/24"])).await;
     for (lines, expected) in [
         (["for=198.51.100.1", "for=192.0.2.1"], 200),
@@ -191,7 +192,8 @@ async fn lines_of_forwarded_are_one_list_in_their_order() {
 
 #[tokio::test]
 async fn a_network_of_proxies_may_be_written_as_ipv4_or_as_ipv6_that_stands_for_it() {
-    let replica = replica_with(&[("KEYWARD__SERVER__TRUSTED_PROXIES", "::ffff:127.0.0.1,::ffff:10.0.0.0/104")]).await;
+    let replica =
+        SharedReplica::get_with(&[("KEYWARD__SERVER__TRUSTED_PROXIES", "::ffff:127.0.0.1,::ffff:10.0.0.0/104")]).await;
     let key = bound_key(&replica, json!(["192.0.2.0/24"])).await;
     for header in ["192.0.2.1", "192.0.2.1, 10.7.7.7", "192.0.2.1, ::ffff:10.7.7.7"] {
         assert_eq!(status(&replica, &key, &[("x-forwarded-for", header)]).await, 200, "{header}");
@@ -200,7 +202,7 @@ async fn a_network_of_proxies_may_be_written_as_ipv4_or_as_ipv6_that_stands_for_
 
 #[tokio::test]
 async fn the_audit_has_the_clients_address_from_the_proxy() {
-    let (replica, alice) = (replica_with(&[TRUSTED]).await, Person::named("alice"));
+    let (replica, alice) = (SharedReplica::get_with(&[TRUSTED]).await, Person::of_this_test("alice"));
     for address in ["192.0.2.1", "2001:db8::1", "unknown"] {
         let request = alice.request(&replica, Method::POST, KEYS).header("x-forwarded-for", address);
         Reply::to(request).await.is(201);
@@ -212,7 +214,7 @@ async fn the_audit_has_the_clients_address_from_the_proxy() {
 
 #[tokio::test]
 async fn a_network_of_ipv4_addresses_in_ipv6_form_is_the_network_of_ipv4_addresses() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let key = bound_key(&replica, json!(["::ffff:127.0.0.1", "::ffff:192.0.2.0/120"])).await;
     assert_eq!(key.body["allowedIps"], json!(["127.0.0.1/32", "192.0.2.0/24"]));
     assert_eq!(status(&replica, &key, &[]).await, 200);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use test_support::{
     actors::Person,
-    asking::{ALL_KEYS, KEYS, Reply, pairs, replica},
+    asking::{ALL_KEYS, KEYS, Reply, pairs, replica, shared_replica},
     program::run_beside,
     replica::{Replica, command},
 };
@@ -21,7 +21,7 @@ async fn last_details(person: &Person, replica: &Replica) -> Value {
 
 #[tokio::test]
 async fn an_event_says_of_every_field_from_what_to_what() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::of_this_test("alice"));
     let key = alice.creates(&replica, json!({ "name": "ci", "metadata": { "team": "a" } })).await;
     let path = key.path();
     let change = json!({

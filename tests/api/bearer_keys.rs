@@ -5,7 +5,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 use test_support::{
     actors::{KeyHolder, PROTECTED, Person, stranger},
-    asking::{MadeKey, Reply, VERIFY, replica, shared_replica},
+    asking::{MadeKey, Reply, VERIFY, shared_replica},
     replica::Replica,
 };
 
@@ -22,8 +22,8 @@ async fn verifier(replica: &Replica) -> MadeKey {
 
 #[tokio::test]
 async fn services_ask_with_a_key_as_a_bearer_token() {
-    let replica = replica().await;
-    let (verifier, key) = (verifier(&replica).await, Person::named("alice").creates(&replica, json!({})).await);
+    let replica = shared_replica().await;
+    let (verifier, key) = (verifier(&replica).await, Person::of_this_test("alice").creates(&replica, json!({})).await);
     let text = &verifier.holder.key;
     let asked = with_bearer(&replica, Method::POST, VERIFY, text).json(&json!({ "key": key.holder.key }));
     assert_eq!(Reply::to(asked).await.is(200)["valid"], true);
@@ -41,7 +41,7 @@ async fn services_ask_with_a_key_as_a_bearer_token() {
 #[tokio::test]
 async fn whoever_has_found_a_key_can_end_it_as_a_bearer_token() {
     let replica = shared_replica().await;
-    let key = Person::named("alice").creates(&replica, json!({})).await;
+    let key = Person::of_this_test("alice").creates(&replica, json!({})).await;
     let ended = with_bearer(&replica, Method::DELETE, SELF, &key.holder.key);
     assert_eq!(Reply::to(ended).await.is(200)["id"], key.id);
     assert_eq!(key.status(&replica).await, 401);
@@ -54,7 +54,7 @@ async fn a_bad_bearer_is_refused_with_a_bearer_challenge_whichever_kind_it_looks
     let verifier = verifier(&replica).await;
     let (rest, last) = verifier.holder.key.split_at(verifier.holder.key.len() - 1);
     let forged = format!("{rest}{}", if last == "x" { "y" } else { "x" });
-    let powerless = Person::named("alice").creates(&replica, json!({})).await.holder.key;
+    let powerless = Person::of_this_test("alice").creates(&replica, json!({})).await.holder.key;
     for (method, path) in [(Method::POST, VERIFY), (Method::DELETE, SELF)] {
         for bad in [forged.as_str(), "x"] {
             let answer = Reply::to(with_bearer(&replica, method.clone(), path, bad)).await;
@@ -77,7 +77,7 @@ async fn a_bad_bearer_is_refused_with_a_bearer_challenge_whichever_kind_it_looks
 
 #[tokio::test]
 async fn two_credentials_are_still_one_too_many_and_tokens_alone_do_what_only_tokens_may() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let key = verifier(&replica).await.holder.key;
     let both = with_bearer(&replica, Method::POST, VERIFY, &key).header("x-api-key", &key);
     Reply::to(both.json(&json!({ "key": key }))).await.is_problem(400, "invalid_request");
@@ -89,7 +89,7 @@ async fn two_credentials_are_still_one_too_many_and_tokens_alone_do_what_only_to
 #[tokio::test]
 async fn the_guides_routes_take_what_the_guide_takes() {
     let replica = shared_replica().await;
-    let key = Person::named("alice").makes_a_key(&replica).await;
+    let key = Person::of_this_test("alice").makes_a_key(&replica).await;
     let as_bearer = Reply::to(with_bearer(&replica, Method::GET, PROTECTED, &key.key)).await;
     as_bearer.is_json(403, &json!({ "message": "No API key provided" }));
     let beside = with_bearer(&replica, Method::GET, PROTECTED, "anything").header("x-api-key", &key.key);

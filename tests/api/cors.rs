@@ -4,16 +4,17 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 use test_support::{
     actors::{CREATE, PROTECTED, Person, stranger},
-    asking::{KEYS, Reply, replica, replica_with},
+    asking::{KEYS, Reply, shared_replica},
     program::run,
     replica::{Replica, command},
+    shared_replica::SharedReplica,
 };
 
 const CONSOLE: &str = "https://console.example.com";
 const LOCAL: &str = "http://localhost:5173";
 
-async fn open() -> Replica {
-    replica_with(&[("KEYWARD__SERVER__CORS", "https://console.example.com,http://localhost:5173")]).await
+async fn open() -> SharedReplica {
+    SharedReplica::get_with(&[("KEYWARD__SERVER__CORS", "https://console.example.com,http://localhost:5173")]).await
 }
 
 fn preflight(replica: &Replica, path: &str, origin: &str) -> RequestBuilder {
@@ -132,7 +133,7 @@ async fn a_clients_preflight_opens_no_gateway() {
 
 #[tokio::test]
 async fn without_the_setting_nothing_is_said_of_origins() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::of_this_test("alice"));
     let answer = Reply::to(preflight(&replica, KEYS, CONSOLE)).await;
     answer.is_problem(405, "method_not_allowed");
     let listed = Reply::to(alice.request(&replica, Method::GET, KEYS).header("origin", CONSOLE)).await;

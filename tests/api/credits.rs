@@ -5,9 +5,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{
     actors::{KeyHolder, PROTECTED, Person, stranger},
-    asking::{ALL_KEYS, KEYS, MadeKey, Reply, VERIFY, pairs, replica, three_replicas},
+    asking::{ALL_KEYS, KEYS, MadeKey, Reply, VERIFY, pairs, replica, shared_replica, three_replicas},
     program::run_beside,
     replica::{Replica, command},
+    unique,
 };
 
 fn staffs(key: &MadeKey) -> String {
@@ -34,7 +35,7 @@ async fn once(person: &Person, replica: &Replica, path: &str, key: &str, body: &
 
 #[tokio::test]
 async fn the_credits_of_a_key_are_set_shown_changed_and_removed() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::of_this_test("alice"));
     let asked = json!({ "remaining": 100, "max": 500, "refill": { "amount": 50, "interval": "monthly", "day": 31 } });
     let key = alice.creates(&replica, json!({ "credits": asked })).await;
     let credits = key.body["credits"].clone();
@@ -63,7 +64,7 @@ async fn the_credits_of_a_key_are_set_shown_changed_and_removed() {
 
 #[tokio::test]
 async fn every_fault_of_credits_is_named_by_its_place() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::of_this_test("alice"));
     let refill = |refill: Value| json!({ "remaining": 1, "refill": refill });
     let wrong = [
         (json!(1), "", "wrong_type"),
@@ -107,7 +108,7 @@ async fn every_fault_of_credits_is_named_by_its_place() {
 
 #[tokio::test]
 async fn what_an_administrator_has_given_its_owner_cant_change() {
-    let (replica, alice, staff) = (replica().await, Person::named("alice"), Person::administrator());
+    let (replica, alice, staff) = (shared_replica().await, Person::of_this_test("alice"), Person::administrator());
     let key = alice.creates(&replica, json!({ "credits": { "remaining": 5 } })).await;
     let given = staff.patches(&replica, &staffs(&key), json!({ "credits": { "remaining": 10 } })).await.is(200);
     assert_eq!(given["credits"]["setBy"], "administrator");
@@ -124,7 +125,7 @@ async fn what_an_administrator_has_given_its_owner_cant_change() {
     assert_eq!((&own["credits"]["setBy"], &own["credits"]["remaining"]), (&json!("owner"), &json!(10)));
     tops_up(&alice, &replica, &key.path(), json!({ "operation": "add", "amount": 1 })).await.is(200);
     assert_eq!(
-        Person::named("bob")
+        Person::of_this_test("bob")
             .posts(&replica, &format!("{}/credits", key.path()), json!({ "operation": "set", "amount": 9 }))
             .await
             .status,
@@ -196,7 +197,7 @@ async fn spent_up_credits_are_answered_429_without_a_time_unless_a_refill_will_c
 
 #[tokio::test]
 async fn the_time_that_is_named_is_that_at_which_there_will_be_enough() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::of_this_test("alice"));
     let refill = json!({ "amount": 2, "interval": "daily" });
     let key = alice.creates(&replica, json!({ "credits": { "remaining": 1, "max": 5, "refill": refill } })).await;
     let asks = async |cost: u64| {
@@ -226,10 +227,11 @@ async fn the_time_that_is_named_is_that_at_which_there_will_be_enough() {
 
 #[tokio::test]
 async fn a_verification_spends_its_cost_and_a_look_spends_nothing() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let limits = json!([{ "name": "hour", "limit": 100, "window": "1h" }]);
-    let key =
-        Person::named("alice").creates(&replica, json!({ "credits": { "remaining": 10 }, "limits": limits })).await;
+    let key = Person::of_this_test("alice")
+        .creates(&replica, json!({ "credits": { "remaining": 10 }, "limits": limits }))
+        .await;
     let verifies = async |body: Value| {
         let mut question = body;
         question["key"] = json!(key.holder.key);
@@ -258,7 +260,8 @@ async fn a_verification_spends_its_cost_and_a_look_spends_nothing() {
 
 #[tokio::test]
 async fn the_credits_of_an_owner_are_spent_by_all_of_their_keys() {
-    let (replica, alice, staff) = (replica().await, Person::named("alice"), Person::administrator());
+    let (replica, alice) = (shared_replica().await, Person::of_this_test("alice"));
+    let staff = Person::with_scopes(&format!("root-{}", unique()), "keyward:admin");
     let (one, other) = (alice.creates(&replica, json!({})).await, alice.creates(&replica, json!({})).await);
     let owner = format!("/v1/admin/owners/{}", one.body["owner"]["id"].as_str().expect("an id"));
     let limits = format!("{owner}/limits");
@@ -294,7 +297,7 @@ async fn the_credits_of_an_owner_are_spent_by_all_of_their_keys() {
 
 #[tokio::test]
 async fn the_command_line_sets_shows_and_tops_up_credits() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::of_this_test("alice"));
     let key = alice.creates(&replica, json!({})).await;
     let run = async |arguments: &[&str]| {
         let mut program = command();
@@ -314,7 +317,8 @@ async fn the_command_line_sets_shows_and_tops_up_credits() {
         let told = run(&["keys", "credits", &key.id, "--add", "5", "--idempotency-key", "invoice 7"]).await.succeeded();
         assert!(told.contains("116 left"), "{told}");
     }
-    for other in [&["keys", "credits", &key.id, "--add", "6"][..], &["owners", "credits", "AGFsaWNl", "--add", "5"]] {
+    for other in [&["keys", "credits", &key.id, "--add", "6"][..], &["owners", "credits", &alice.owner(), "--add", "5"]]
+    {
         let refused = run(&[other, &["--idempotency-key", "invoice 7"]].concat()).await.failed();
         assert!(refused.contains("the idempotency key came with another command before"), "{refused}");
     }

@@ -4,8 +4,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{
     actors::{Person, claims},
-    asking::{ALL_KEYS, KEYS, MadeKey, Reply, pairs, replica, replica_with, three_replicas},
+    asking::{ALL_KEYS, KEYS, MadeKey, Reply, pairs, replica, replica_with, shared_replica, three_replicas},
     replica::Replica,
+    unique,
 };
 
 async fn creates_once(person: &Person, replica: &Replica, key: &str, body: &Value) -> Reply {
@@ -37,13 +38,15 @@ async fn a_retry_gives_the_same_key_without_its_secret() {
 
 #[tokio::test]
 async fn the_same_key_with_another_request_is_a_mistake() {
-    let (replica, root) = (replica().await, Person::administrator());
+    let root = format!("root-{}", unique());
+    let (replica, root) = (shared_replica().await, Person::with_scopes(&root, "keyward:admin"));
     creates_once(&root, &replica, "a", &json!({ "name": "one" })).await.is(201);
     creates_once(&root, &replica, "a", &json!({ "name": "two" })).await.is_problem(422, "idempotency_key_reused");
-    let order = json!({ "owner": { "subject": "bob" } });
+    let bob = Person::of_this_test("bob");
+    let order = json!({ "owner": { "subject": bob.subject() } });
     let request = root.request(&replica, Method::POST, ALL_KEYS).header("idempotency-key", "a").json(&order);
     Reply::to(request).await.is_problem(422, "idempotency_key_reused");
-    assert_eq!(root.gets(&replica, ALL_KEYS).await.is(200)["keys"].as_array().map(Vec::len), Some(1));
+    assert_eq!((count(&root, &replica).await, count(&bob, &replica).await), (1, 0));
 }
 
 #[tokio::test]
@@ -65,7 +68,7 @@ async fn of_retries_at_once_one_makes_the_key() {
 /// What was right when it came first is not wrong because time has passed.
 #[tokio::test]
 async fn a_retry_after_the_keys_own_end_is_answered_as_any_other() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::of_this_test("alice"));
     let end = time::OffsetDateTime::now_utc() + time::Duration::seconds(3);
     let end = end.format(&time::format_description::well_known::Rfc3339).expect("a time");
     let order = json!({ "expiresAt": end });
@@ -90,7 +93,7 @@ async fn rotates_once(person: &Person, replica: &Replica, key: &str, old: &MadeK
 
 #[tokio::test]
 async fn a_retry_of_a_rotation_names_the_successor_and_makes_no_other() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::of_this_test("alice"));
     let old = alice.creates(&replica, json!({ "name": "one" })).await;
     let body = json!({ "gracePeriod": 60 });
     let new = MadeKey::of(rotates_once(&alice, &replica, "a", &old, &body).await.is(201));
@@ -174,7 +177,7 @@ async fn an_administrators_requests_are_made_once_too() {
 
 #[tokio::test]
 async fn the_compatibility_route_makes_one_key_for_a_request_too() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::of_this_test("alice"));
     let asks = async |key: &str, body: &'static str| {
         let request = alice.request(&replica, Method::POST, test_support::actors::CREATE).body(body);
         Reply::to(request.header("idempotency-key", key)).await
@@ -200,9 +203,9 @@ async fn the_compatibility_route_makes_one_key_for_a_request_too() {
 
 #[tokio::test]
 async fn two_people_may_choose_the_same_text() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     for name in ["alice", "bob"] {
-        creates_once(&Person::named(name), &replica, "a", &json!({})).await.is(201);
+        creates_once(&Person::of_this_test(name), &replica, "a", &json!({})).await.is(201);
     }
 }
 
@@ -223,7 +226,7 @@ async fn one_person_makes_a_key_for_each_organisation_and_sees_no_key_of_the_oth
 
 #[tokio::test]
 async fn what_is_no_idempotency_key_is_refused() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::of_this_test("alice"));
     for bad in ["", "é", &"x".repeat(256)] {
         let answer = creates_once(&alice, &replica, bad, &json!({})).await;
         assert_eq!(answer.wrong_parameters(), pairs(&[("Idempotency-Key", "invalid")]), "{bad}");
@@ -237,7 +240,7 @@ async fn what_is_no_idempotency_key_is_refused() {
 
 #[tokio::test]
 async fn a_request_that_was_refused_is_not_remembered() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::of_this_test("alice"));
     creates_once(&alice, &replica, "a", &json!({ "name": "" })).await.is_problem(422, "invalid_fields");
     creates_once(&alice, &replica, "a", &json!({ "name": "x" })).await.is(201);
 }

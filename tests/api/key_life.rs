@@ -54,7 +54,7 @@ async fn a_key_is_made_as_it_was_ordered_and_its_secret_is_shown_only_then() {
 
 #[tokio::test]
 async fn a_key_that_is_ordered_without_a_word_has_the_defaults() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::of_this_test("alice"));
     let without_body = MadeKey::of(Reply::to(alice.request(&replica, Method::POST, KEYS)).await.is(201));
     let with_nulls = json!({
         "name": null, "environment": null, "scopes": null, "expiresAt": null, "expiresIn": null,

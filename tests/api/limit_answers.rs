@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 use sfv::{BareItem, List, ListEntry, Parser};
 use test_support::{
     actors::{Person, stranger},
-    asking::{MadeKey, Reply, VERIFY, replica, replica_with},
+    asking::{MadeKey, Reply, VERIFY, shared_replica},
     replica::Replica,
+    shared_replica::SharedReplica,
+    unique,
 };
 
 const RESOURCE: &str = "/api/protected-resource";
@@ -47,7 +49,7 @@ fn left_of_one(reply: &Reply, within: i64) -> i64 {
 /// A key with this limit in a window that does not end while a test runs.
 async fn limited(replica: &Replica, limit: u64, scopes: &[&str]) -> MadeKey {
     let limits = json!([{ "name": "all", "limit": limit, "window": "month" }]);
-    let person = Person::with_scopes("alice", "keyward:verify");
+    let person = Person::with_scopes(&format!("alice-{}", unique()), "keyward:verify");
     person.creates(replica, json!({ "scopes": scopes, "limits": limits })).await
 }
 
@@ -55,11 +57,16 @@ fn with(key: &MadeKey, replica: &Replica, method: Method, path: &str) -> Request
     stranger(replica, method, path).header("x-api-key", &key.holder.key)
 }
 
+/// A replica that sends the older headers as well.
+async fn older_headers(form: &str) -> SharedReplica {
+    SharedReplica::get_with(&[("KEYWARD__LIMITS__LEGACY_HEADERS", form)]).await
+}
+
 const MONTH: i64 = 31 * 86_400;
 
 #[tokio::test]
 async fn every_answer_to_a_limited_key_tells_what_is_left_until_it_is_refused() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let key = limited(&replica, 5, &["keyward:verify"]).await;
     let asks = async |method: Method, path: &str, body: Option<Value>| {
         let request = with(&key, &replica, method, path);
@@ -107,15 +114,15 @@ async fn every_answer_to_a_limited_key_tells_what_is_left_until_it_is_refused() 
 
 #[tokio::test]
 async fn all_limits_of_the_key_and_of_its_owner_are_told_and_those_that_are_violated() {
-    let (replica, alice, root) = (replica().await, Person::named("alice"), Person::administrator());
+    let (replica, alice, root) = (shared_replica().await, Person::of_this_test("alice"), Person::administrator());
     let of_key = json!([
         { "name": "hour", "limit": 1000, "window": "1h", "cost": 100 },
         { "name": "all", "limit": 2, "window": "31d" },
     ]);
     let key = alice.creates(&replica, json!({ "limits": of_key })).await;
     let of_owner = json!({ "limits": [{ "name": "all", "limit": 7, "window": "day" }] });
-    let path = "/v1/admin/owners/AGFsaWNl/limits";
-    Reply::to(root.request(&replica, Method::PUT, path).json(&of_owner)).await.is(200);
+    let path = format!("/v1/admin/owners/{}/limits", alice.owner());
+    Reply::to(root.request(&replica, Method::PUT, &path).json(&of_owner)).await.is(200);
     let first = Reply::to(with(&key, &replica, Method::GET, RESOURCE)).await;
     let numbers = |pairs: &[(&str, i64)]| pairs.iter().map(|(name, number)| ((*name).to_owned(), *number)).collect();
     let expected: Vec<Told> = vec![
@@ -139,8 +146,7 @@ async fn all_limits_of_the_key_and_of_its_owner_are_told_and_those_that_are_viol
 
 #[tokio::test]
 async fn without_limits_nothing_is_told() {
-    let (replica, alice) =
-        (replica_with(&[("KEYWARD__LIMITS__LEGACY_HEADERS", "seconds")]).await, Person::named("alice"));
+    let (replica, alice) = (older_headers("seconds").await, Person::of_this_test("alice"));
     let key = alice.creates(&replica, json!({})).await;
     for path in [RESOURCE, "/v1/authorize", "/v1/keys/self"] {
         let reply = Reply::to(with(&key, &replica, Method::GET, path)).await;
@@ -158,8 +164,8 @@ async fn the_older_headers_are_sent_if_they_are_asked_for_and_tell_of_the_tighte
         { "name": "tight", "limit": 30, "window": "31d", "cost": 10 },
     ]);
     for (setting, from) in [("seconds", 0), ("epoch", i64::try_from(test_support::actors::now()).expect("a time"))] {
-        let replica = replica_with(&[("KEYWARD__LIMITS__LEGACY_HEADERS", setting)]).await;
-        let key = Person::named("alice").creates(&replica, json!({ "limits": limits })).await;
+        let replica = older_headers(setting).await;
+        let key = Person::of_this_test("alice").creates(&replica, json!({ "limits": limits })).await;
         let number = |reply: &Reply, header: &str| -> i64 {
             reply.header(header).and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{header}"))
         };
@@ -172,7 +178,7 @@ async fn the_older_headers_are_sent_if_they_are_asked_for_and_tell_of_the_tighte
             assert!(reply.header("ratelimit").is_some());
         }
     }
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let key = limited(&replica, 5, &[]).await;
     let reply = Reply::to(with(&key, &replica, Method::GET, RESOURCE)).await;
     assert_eq!(reply.header("x-ratelimit-limit"), None, "off by default");
@@ -180,8 +186,7 @@ async fn the_older_headers_are_sent_if_they_are_asked_for_and_tell_of_the_tighte
 
 #[tokio::test]
 async fn the_older_headers_tell_of_credits_where_fewer_requests_are_left_of_those() {
-    let (replica, alice) =
-        (replica_with(&[("KEYWARD__LIMITS__LEGACY_HEADERS", "seconds")]).await, Person::named("alice"));
+    let (replica, alice) = (older_headers("seconds").await, Person::of_this_test("alice"));
     let older = async |key: &MadeKey| {
         let reply = Reply::to(with(key, &replica, Method::GET, RESOURCE)).await;
         let number = |what: &str| Some(reply.header(&format!("x-ratelimit-{what}"))?.parse::<u64>().expect("a number"));
@@ -207,10 +212,10 @@ async fn the_older_headers_tell_of_credits_where_fewer_requests_are_left_of_thos
 
 #[tokio::test]
 async fn a_name_that_the_key_and_its_owner_have_is_named_once() {
-    let (replica, alice, root) = (replica().await, Person::named("alice"), Person::administrator());
+    let (replica, alice, root) = (shared_replica().await, Person::of_this_test("alice"), Person::administrator());
     let limits = json!([{ "name": "all", "limit": 1, "window": "month" }]);
-    let path = "/v1/admin/owners/AGFsaWNl/limits";
-    Reply::to(root.request(&replica, Method::PUT, path).json(&json!({ "limits": limits }))).await.is(200);
+    let path = format!("/v1/admin/owners/{}/limits", alice.owner());
+    Reply::to(root.request(&replica, Method::PUT, &path).json(&json!({ "limits": limits }))).await.is(200);
     let key = alice.creates(&replica, json!({ "limits": limits })).await;
     assert_eq!(key.status(&replica).await, 200);
     let refused = Reply::to(with(&key, &replica, Method::GET, "/v1/authorize")).await;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use test_support::{
     actors::Person,
-    asking::{ALL_KEYS, KEYS, MadeKey, Reply, pairs, replica},
+    asking::{ALL_KEYS, KEYS, MadeKey, Reply, pairs, replica, shared_replica},
     replica::Replica,
 };
 
@@ -204,7 +204,7 @@ async fn a_few_keys_among_very_many_that_an_index_finds_are_on_the_page_after_th
 
 #[tokio::test]
 async fn parameters_that_are_wrong_are_named_all_at_once() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::of_this_test("alice"));
     for limit in ["0", "-1", "101", "1000000000", "1e9", "abc", "", "1.5", "0x10", "٣", "99999999999999999999"] {
         let answer = alice.gets(&replica, &format!("{KEYS}?limit={limit}")).await;
         assert_eq!(answer.wrong_parameters(), pairs(&[("limit", "invalid")]), "{limit}");
@@ -238,7 +238,7 @@ async fn parameters_that_are_wrong_are_named_all_at_once() {
 
 #[tokio::test]
 async fn a_cursor_that_this_list_has_not_given_is_refused() {
-    let (replica, alice, root) = (replica().await, Person::named("alice"), Person::administrator());
+    let (replica, alice, root) = (shared_replica().await, Person::of_this_test("alice"), Person::administrator());
     for _ in 0..3 {
         alice.creates(&replica, json!({})).await;
     }
@@ -261,5 +261,8 @@ async fn a_cursor_that_this_list_has_not_given_is_refused() {
         assert_eq!(answer.wrong_parameters(), pairs(&[("cursor", "invalid")]), "{cursor}");
     }
     // With another owner's cursor one sees one's own keys still.
-    assert_eq!(Person::named("bob").gets(&replica, &format!("{KEYS}?cursor={good}")).await.is(200)["keys"], json!([]));
+    assert_eq!(
+        Person::of_this_test("bob").gets(&replica, &format!("{KEYS}?cursor={good}")).await.is(200)["keys"],
+        json!([])
+    );
 }

@@ -49,7 +49,7 @@ async fn is_active(person: &Person, replica: &Replica, path: &str) -> bool {
 /// A key each costs a hash, so here only every tenth one.
 #[tokio::test]
 async fn in_an_order_they_come_back_unchanged_or_are_refused() {
-    let (replica, root) = (replica().await, Person::administrator());
+    let (replica, root) = (shared_replica().await, Person::administrator());
     for string in strings().iter().step_by(10) {
         let order =
             json!({ "owner": { "issuer": string, "subject": string }, "name": string, "metadata": { "a": string } });
@@ -138,7 +138,7 @@ async fn in_a_question_a_filter_and_a_reason_they_break_nothing() {
 /// The texts of a token's claims stand in lists and in the audit.
 #[tokio::test]
 async fn as_an_owner_they_are_shown_as_they_are() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     for some in strings().chunks(30) {
         let subject = some.concat();
         let subject = &subject[..subject.floor_char_boundary(1024)];

@@ -4,7 +4,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use test_support::{
     actors::{Person, claims, stranger},
-    asking::{MadeKey, Reply, replica, replica_with, shared_replica},
+    asking::{MadeKey, Reply, replica_with, shared_replica},
     replica::Replica,
 };
 
@@ -193,7 +193,7 @@ async fn only_a_form_by_post_is_a_request_rfc_7662_section_2_1() {
 
 #[tokio::test]
 async fn a_key_that_is_revoked_by_its_text_is_refused_when_the_answer_comes_rfc_7009() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::of_this_test("alice"));
     let key = alice.creates(&replica, json!({})).await;
     assert_eq!(key.status(&replica).await, 200);
     for _ in 0..2 {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sqlx::postgres::PgListener;
 use test_support::{
     actors::{Person, claims},
-    asking::{KEYS, MadeKey, Reply, replica, replica_with, three_replicas},
+    asking::{KEYS, MadeKey, Reply, replica, replica_with, shared_replica, three_replicas},
     eventually,
     replica::Replica,
 };
@@ -95,9 +95,9 @@ async fn keys_that_are_made_while_their_owner_is_being_disabled_do_not_work_eith
 
 #[tokio::test]
 async fn the_answers_to_a_disabled_owner_say_how_the_keys_stand() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::of_this_test("alice"));
     let key = alice.creates(&replica, json!({})).await;
-    switch(&replica, ALICE, "disable").await.is(200);
+    switch(&replica, &alice.owner(), "disable").await.is(200);
     assert_eq!(key.status(&replica).await, 401);
     assert_eq!(alice.gets(&replica, &key.path()).await.is(200)["state"], "disabled");
     let renamed = alice.patches(&replica, &key.path(), json!({ "name": "x" })).await.is(200);
@@ -106,7 +106,7 @@ async fn the_answers_to_a_disabled_owner_say_how_the_keys_stand() {
 
 #[tokio::test]
 async fn what_cannot_be_an_owner_is_none() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let word = |text: &str| base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, text);
     // Of the length that no token's subject has. Digits that no compression makes short.
     let long: String =

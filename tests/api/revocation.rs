@@ -6,7 +6,7 @@ use reqwest::{Method, Response};
 use serde_json::Value;
 use test_support::{
     actors::{KeyHolder, Person, stranger},
-    asking::{replica, three_replicas},
+    asking::{replica, shared_replica, three_replicas},
     replica::{Replica, command},
 };
 
@@ -33,8 +33,8 @@ async fn when_a_revoke_returns_no_replica_accepts_the_key() {
 
 #[tokio::test]
 async fn the_answer_says_how_many_replicas_confirmed_and_how_long_it_took() {
-    let replica = replica().await;
-    let alice = Person::named("alice");
+    let replica = shared_replica().await;
+    let alice = Person::of_this_test("alice");
     let key = alice.makes_a_key(&replica).await;
     let answer = revoked_by(&alice, &key, &replica).await;
     assert_eq!(answer.headers()["cache-control"], "no-store");
@@ -69,8 +69,8 @@ async fn a_change_costs_no_connection() {
 
 #[tokio::test]
 async fn a_second_revoke_says_the_same_and_the_first_time_stays() {
-    let replica = replica().await;
-    let alice = Person::named("alice");
+    let replica = shared_replica().await;
+    let alice = Person::of_this_test("alice");
     let key = alice.makes_a_key(&replica).await;
     let first: Value = revoked_by(&alice, &key, &replica).await.json().await.expect("JSON");
     let second: Value = revoked_by(&alice, &key, &replica).await.json().await.expect("JSON");
@@ -79,9 +79,9 @@ async fn a_second_revoke_says_the_same_and_the_first_time_stays() {
 
 #[tokio::test]
 async fn anothers_key_and_a_missing_one_look_the_same_and_stay_as_they_are() {
-    let replica = replica().await;
-    let key = Person::named("alice").makes_a_key(&replica).await;
-    let mallory = Person::named("mallory");
+    let replica = shared_replica().await;
+    let key = Person::of_this_test("alice").makes_a_key(&replica).await;
+    let mallory = Person::of_this_test("mallory");
     let missing = KeyHolder::of(key.key.replacen(key.id(), "0000000000000000000001", 1));
     let nonsense = KeyHolder::of(key.key.replacen(key.id(), "zzzzzzzzzzzzzzzzzzzzzz", 1));
     let mut bodies = Vec::new();
@@ -99,8 +99,8 @@ async fn anothers_key_and_a_missing_one_look_the_same_and_stay_as_they_are() {
 
 #[tokio::test]
 async fn the_token_for_a_revoke_needs_its_scheme() {
-    let replica = replica().await;
-    let alice = Person::named("alice");
+    let replica = shared_replica().await;
+    let alice = Person::of_this_test("alice");
     let key = alice.makes_a_key(&replica).await;
     let request = stranger(&replica, Method::DELETE, &format!("/v1/keys/{}", key.id()));
     let answer = request.header("authorization", &alice.token).send().await.expect("an answer");
@@ -126,7 +126,7 @@ async fn a_revoke_by_the_command_line_counts_once_it_returns() {
 
 #[tokio::test]
 async fn revoking_a_key_that_does_not_exist_on_the_command_line_is_an_error() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let mut revoke = command();
     revoke.args(["keys", "revoke", "0000000000000000000001"]).env("DATABASE_URL", replica.database().url());
     let output = tokio::task::spawn_blocking(move || revoke.output().expect("keyward runs")).await.expect("an end");

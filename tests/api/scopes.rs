@@ -3,7 +3,7 @@
 use serde_json::json;
 use test_support::{
     actors::Person,
-    asking::{ALL_KEYS, KEYS, MadeKey, pairs, replica, replica_with},
+    asking::{ALL_KEYS, KEYS, MadeKey, pairs, replica_with, shared_replica},
 };
 
 const SCOPE_BEARING: (&str, &str) = ("KEYWARD__JWT__SCOPE_BEARING", "true");
@@ -42,8 +42,9 @@ async fn where_tokens_bear_scopes_a_key_gets_only_those_of_its_makers_token() {
 
 #[tokio::test]
 async fn elsewhere_a_key_gets_any_scope_but_rights_on_keyward_have_to_be_held() {
-    let replica = replica().await;
-    let (alice, service) = (Person::named("alice"), Person::with_scopes("alice", "keyward:verify keyward:other"));
+    let replica = shared_replica().await;
+    let alice = Person::of_this_test("alice");
+    let service = Person::with_scopes(&alice.subject(), "keyward:verify keyward:other");
     let key = alice.creates(&replica, json!({ "scopes": ["anything"] })).await;
     for scope in ["keyward:verify", "keyward:other", "keyward:"] {
         for answer in [
@@ -62,7 +63,7 @@ async fn elsewhere_a_key_gets_any_scope_but_rights_on_keyward_have_to_be_held() 
 
 #[tokio::test]
 async fn the_right_to_administer_is_for_tokens_alone() {
-    let (replica, root) = (replica().await, Person::with_scopes("root", "keyward:admin keyward:verify"));
+    let (replica, root) = (shared_replica().await, Person::with_scopes("root", "keyward:admin keyward:verify"));
     let admin = json!({ "scopes": ["keyward:admin"] });
     let key = root.creates(&replica, json!({ "scopes": ["keyward:verify"] })).await;
     let mut for_bob = admin.clone();

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{
     actors::Person,
-    asking::{ALL_KEYS, Reply, pairs, replica},
+    asking::{ALL_KEYS, Reply, pairs, replica, shared_replica},
     database::execute,
     replica::Replica,
 };
@@ -27,7 +27,7 @@ fn with(shown: &Value, place: &str, value: Value) -> Value {
 
 #[tokio::test]
 async fn a_key_is_changed_by_sending_back_what_was_shown_with_one_other_member() {
-    let (replica, alice, root) = (replica().await, Person::named("alice"), Person::administrator());
+    let (replica, alice, root) = (shared_replica().await, Person::of_this_test("alice"), Person::administrator());
     let limits = json!([{ "name": "hour", "limit": 100, "window": "1h" }]);
     let key = alice.creates(&replica, json!({ "limits": limits, "metadata": { "a": 1.50 }, "expiresIn": 3600 })).await;
     let staffs = format!("{ALL_KEYS}/{}", key.id);
@@ -68,7 +68,7 @@ async fn a_key_is_changed_by_sending_back_what_was_shown_with_one_other_member()
         let reply = alice.patches(&replica, &key.path(), with(&shown, place, value)).await;
         assert_eq!(reply.wrong_fields(), pairs(&[(place, code)]));
     }
-    let stranger = Person::named("bob").patches(&replica, &key.path(), shown).await;
+    let stranger = Person::of_this_test("bob").patches(&replica, &key.path(), shown).await;
     stranger.is_problem(404, "not_found");
 }
 

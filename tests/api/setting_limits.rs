@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{
     actors::Person,
-    asking::{ALL_KEYS, KEYS, MadeKey, Reply, pairs, replica, three_replicas},
+    asking::{ALL_KEYS, KEYS, MadeKey, Reply, pairs, replica, shared_replica, three_replicas},
     program::run_beside,
     replica::{Replica, command},
 };
@@ -29,7 +29,7 @@ async fn puts(person: &Person, replica: &Replica, path: &str, body: Value) -> Re
 
 #[tokio::test]
 async fn the_limits_of_a_key_are_set_shown_replaced_and_removed() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::of_this_test("alice"));
     let all = json!({ "name": "a.b_c-1", "limit": 50_000, "window": "month", "cost": 5, "onOutage": "admit" });
     let key = alice.creates(&replica, json!({ "limits": [minute(10), all] })).await;
     let both = json!([shown(&minute(10), "owner"), shown(&all, "owner")]);
@@ -59,7 +59,7 @@ async fn the_limits_of_a_key_are_set_shown_replaced_and_removed() {
 
 #[tokio::test]
 async fn every_fault_of_a_limit_is_named_by_its_place() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::of_this_test("alice"));
     let with = |member: &str, value: Value| {
         let mut limit = minute(10);
         limit[member] = value;
@@ -114,7 +114,7 @@ async fn every_fault_of_a_limit_is_named_by_its_place() {
 
 #[tokio::test]
 async fn what_an_administrator_has_limited_its_owner_neither_loosens_nor_removes() {
-    let (replica, alice, root) = (replica().await, Person::named("alice"), Person::administrator());
+    let (replica, alice, root) = (shared_replica().await, Person::of_this_test("alice"), Person::administrator());
     let own = json!({ "name": "own", "limit": 5, "window": "1h" });
     let key = alice.creates(&replica, json!({ "limits": [own] })).await;
     let limited = root.patches(&replica, &staffs(&key), json!({ "limits": [own, minute(10)] })).await.is(200);
@@ -155,7 +155,7 @@ async fn what_an_administrator_has_limited_its_owner_neither_loosens_nor_removes
     let given = root.patches(&replica, &staffs(&key), json!({ "limits": [set_by("owner")] })).await.is(200);
     assert_eq!(given["limits"], json!([set_by("owner")]), "an administrator can hand it over");
     alice.patches(&replica, &key.path(), json!({ "limits": [] })).await.is(200);
-    let theirs = json!({ "owner": { "subject": "alice" }, "limits": [minute(10)] });
+    let theirs = json!({ "owner": { "subject": alice.subject() }, "limits": [minute(10)] });
     let made = root.posts(&replica, ALL_KEYS, theirs).await.is(201);
     assert_eq!(made["limits"], json!([set_by("administrator")]));
 }
@@ -195,10 +195,10 @@ async fn limits_bind_on_every_replica_when_the_change_is_answered() {
 
 #[tokio::test]
 async fn the_limits_of_an_owner_are_replaced_under_preconditions_and_audited() {
-    let (replica, alice, root) = (replica().await, Person::named("alice"), Person::administrator());
-    let path = "/v1/admin/owners/AGFsaWNl/limits";
+    let (replica, alice, root) = (shared_replica().await, Person::of_this_test("alice"), Person::administrator());
+    let path = &format!("/v1/admin/owners/{}/limits", alice.owner());
     let none = root.gets(&replica, path).await;
-    let owner = json!({ "id": "AGFsaWNl", "issuer": "", "subject": "alice" });
+    let owner = json!({ "id": alice.owner(), "issuer": "", "subject": alice.subject() });
     assert_eq!(none.is(200), json!({ "owner": owner, "limits": [], "credits": null }));
     let first = none.header("etag").expect("a tag").to_owned();
     let body = json!({ "limits": [minute(10)] });
@@ -215,11 +215,12 @@ async fn the_limits_of_an_owner_are_replaced_under_preconditions_and_audited() {
     assert_eq!(Reply::to(known).await.status, 304);
     assert_eq!(puts(&root, &replica, path, body.clone()).await.is(200)["changed"], json!(false));
 
-    let events = root.gets(&replica, "/v1/admin/audit").await.is(200)["events"].as_array().expect("a list").clone();
+    let events = root.gets(&replica, &format!("/v1/admin/audit?owner={}", alice.owner())).await.is(200);
+    let events = events["events"].as_array().expect("a list");
     assert_eq!(events.len(), 1, "what changes nothing is no event");
     assert_eq!(
         (&events[0]["action"], &events[0]["owner"]["subject"]),
-        (&json!("owner.limits_changed"), &json!("alice"))
+        (&json!("owner.limits_changed"), &json!(alice.subject()))
     );
     let change = json!({ "limits": { "from": [], "to": [shown(&minute(10), "administrator")] } });
     assert_eq!(events[0]["details"]["changes"], change);

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{
     actors::Person,
-    asking::{MadeKey, VERIFY, pairs, replica, three_replicas},
+    asking::{MadeKey, VERIFY, pairs, shared_replica, three_replicas},
     replica::Replica,
 };
 
@@ -32,7 +32,7 @@ fn told(verification: &Value) -> (&str, u64) {
 
 #[tokio::test]
 async fn a_verification_says_what_it_costs_and_is_told_what_is_left() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let limits = json!([{ "name": "all", "limit": 10, "window": "month", "cost": 2 }]);
     let key = limited(&replica, limits).await;
     for (more, code, left) in [
@@ -77,7 +77,7 @@ async fn a_verification_says_what_it_costs_and_is_told_what_is_left() {
 
 #[tokio::test]
 async fn an_introspection_uses_nothing() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let key = limited(&replica, json!([{ "name": "all", "limit": 1, "window": "month" }])).await;
     for _ in 0..3 {
         let request = service().request(&replica, Method::POST, "/v1/introspect");

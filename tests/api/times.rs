@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{
     actors::Person,
-    asking::{ALL_KEYS, KEYS, Reply, pairs, replica},
+    asking::{ALL_KEYS, KEYS, Reply, pairs, replica, shared_replica},
     replica::Replica,
 };
 
@@ -74,8 +74,8 @@ async fn wrong_in_body(replica: &Replica, path: &str, member: &str, mut body: Va
 
 #[tokio::test]
 async fn what_is_no_time_of_rfc_3339_is_refused_in_every_body() {
-    let replica = replica().await;
-    let alice = Person::named("alice");
+    let replica = shared_replica().await;
+    let alice = Person::of_this_test("alice");
     let key = alice.creates(&replica, json!({})).await;
     wrong_in_body(&replica, KEYS, "expiresAt", json!({})).await;
     wrong_in_body(&replica, ALL_KEYS, "expiresAt", json!({ "owner": { "subject": "bob" } })).await;
@@ -96,7 +96,7 @@ async fn what_is_no_time_of_rfc_3339_is_refused_in_every_body() {
 
 #[tokio::test]
 async fn what_is_no_time_of_rfc_3339_is_refused_in_every_filter() {
-    let (replica, root) = (replica().await, Person::administrator());
+    let (replica, root) = (shared_replica().await, Person::administrator());
     for bad in BAD {
         for (path, name) in [(KEYS, "expiringBefore"), (KEYS, "createdSince"), (ALL_KEYS, "createdSince")] {
             let answer = root.gets(&replica, &format!("{path}?{name}={}", in_query(bad))).await;
@@ -107,7 +107,7 @@ async fn what_is_no_time_of_rfc_3339_is_refused_in_every_filter() {
 
 #[tokio::test]
 async fn what_is_one_is_taken_in_any_zone_and_kept_to_the_millisecond() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::of_this_test("alice"));
     for (end, utc) in GOOD {
         let key = alice.creates(&replica, json!({ "expiresAt": end })).await;
         assert_eq!(key.body["expiresAt"], utc, "{end}");

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use test_support::{
     actors::{Person, stranger},
-    asking::{ALL_KEYS, KEYS, Reply, pairs, replica, replica_with, shared_replica},
+    asking::{ALL_KEYS, KEYS, Reply, pairs, replica_with, shared_replica},
 };
 
 fn detail(reply: &Reply) -> String {
@@ -15,12 +15,12 @@ fn detail(reply: &Reply) -> String {
 
 #[tokio::test]
 async fn what_is_not_found_is_named() {
-    let (replica, root) = (replica().await, Person::administrator());
+    let (replica, root) = (shared_replica().await, Person::administrator());
     for (path, told) in [
         ("/v1/nothing", "route"),
         ("/v1/keys/0123456789012345678901", "key"),
         ("/v1/keys/x", "key"),
-        ("/v1/admin/owners/AGFsaWNl", "owner"),
+        (&format!("/v1/admin/owners/{}", Person::of_this_test("nobody").owner()), "owner"),
         ("/problems/x", "problem"),
     ] {
         let answer = root.gets(&replica, path).await;
@@ -28,7 +28,7 @@ async fn what_is_not_found_is_named() {
         assert!(detail(&answer).contains(&format!("no such {told}")), "{path}: {}", detail(&answer));
     }
     // Another owner's key looks the same as none.
-    let key = Person::named("alice").creates(&replica, json!({})).await;
+    let key = Person::of_this_test("alice").creates(&replica, json!({})).await;
     let (other, none) = (root.gets(&replica, &key.path()).await, root.gets(&replica, &format!("{KEYS}/x")).await);
     assert_eq!(detail(&other), detail(&none));
 }
@@ -95,7 +95,7 @@ async fn a_method_in_small_letters_is_told_that_methods_are_in_capitals() {
 
 #[tokio::test]
 async fn a_reason_for_disabling_a_key_is_kept_in_the_audit() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::of_this_test("alice"));
     let key = alice.creates(&replica, json!({})).await;
     alice.posts(&replica, &format!("{}/disable", key.path()), json!({ "reason": "on holiday" })).await.is(200);
     let events = alice.gets(&replica, "/v1/audit?limit=1").await.is(200);
@@ -111,8 +111,9 @@ async fn a_reason_for_disabling_a_key_is_kept_in_the_audit() {
 
 #[tokio::test]
 async fn an_owner_who_is_disabled_already_stays_so_for_the_first_reason_and_the_answer_says_so() {
-    let (replica, root) = (replica().await, Person::administrator());
-    let path = |what: &str| format!("/v1/admin/owners/AGFsaWNl/{what}");
+    let (replica, root) = (shared_replica().await, Person::administrator());
+    let alice = Person::of_this_test("alice").owner();
+    let path = |what: &str| format!("/v1/admin/owners/{alice}/{what}");
     let first = root.posts(&replica, &path("disable"), json!({ "reason": "first" })).await.is(200);
     assert_eq!((&first["changed"], &first["disabledReason"]), (&json!(true), &json!("first")), "{first}");
     let again = root.posts(&replica, &path("disable"), json!({ "reason": "second" })).await.is(200);
@@ -124,16 +125,18 @@ async fn an_owner_who_is_disabled_already_stays_so_for_the_first_reason_and_the_
 
 #[tokio::test]
 async fn an_owner_in_a_body_is_an_id_or_issuer_and_subject() {
-    let (replica, root) = (replica().await, Person::administrator());
+    let (replica, root) = (shared_replica().await, Person::administrator());
+    let alice = Person::of_this_test("alice");
+    let (id, alice) = (alice.owner(), alice.subject());
     for owner in [
-        json!("AGFsaWNl"),
-        json!({ "subject": "alice" }),
-        json!({ "issuer": "", "subject": "alice" }),
-        json!({ "id": "AGFsaWNl" }),
-        json!({ "id": "AGFsaWNl", "issuer": "", "subject": "alice" }),
+        json!(id),
+        json!({ "subject": alice }),
+        json!({ "issuer": "", "subject": alice }),
+        json!({ "id": id }),
+        json!({ "id": id, "issuer": "", "subject": alice }),
     ] {
         let made = root.posts(&replica, ALL_KEYS, json!({ "owner": owner })).await.is(201);
-        assert_eq!(made["owner"]["id"], "AGFsaWNl", "{made}");
+        assert_eq!(made["owner"]["id"], id, "{made}");
         let revoked = root.posts(&replica, "/v1/admin/keys/revoke", json!({ "owner": owner })).await.is(200);
         assert_eq!(revoked["revoked"], 1, "{owner}");
     }

@@ -14,7 +14,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{
     actors::{Person, stranger},
-    asking::{ALL_KEYS, KEYS, Reply, pairs, replica, replica_with},
+    asking::{ALL_KEYS, KEYS, Reply, pairs, replica, replica_with, shared_replica},
     eventually,
     replica::Replica,
 };
@@ -60,7 +60,8 @@ fn told(reply: &Reply) -> (u16, Value, Vec<(String, String)>) {
 
 #[tokio::test]
 async fn anothers_key_is_in_no_way_told_from_a_missing_one_and_stays_as_it_is() {
-    let (replica, alice, mallory) = (replica().await, Person::named("alice"), Person::named("mallory"));
+    let (replica, alice, mallory) =
+        (shared_replica().await, Person::of_this_test("alice"), Person::of_this_test("mallory"));
     let made = alice.creates(&replica, json!({ "name": "hers" })).await;
     let before = alice.gets(&replica, &made.path()).await;
     for route in routes_with_id(Access::Token) {
@@ -87,7 +88,7 @@ async fn anothers_key_is_in_no_way_told_from_a_missing_one_and_stays_as_it_is() 
 
 #[tokio::test]
 async fn the_same_subject_of_another_issuer_is_another_owner() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let of = |issuer: &str| {
         let mut claims = test_support::actors::claims("alice");
         claims["iss"] = json!(issuer);
@@ -103,7 +104,7 @@ async fn the_same_subject_of_another_issuer_is_another_owner() {
 
 #[tokio::test]
 async fn an_owner_cannot_make_a_key_for_another() {
-    let (replica, mallory) = (replica().await, Person::named("mallory"));
+    let (replica, mallory) = (shared_replica().await, Person::of_this_test("mallory"));
     let answer = mallory.posts(&replica, KEYS, json!({ "owner": { "subject": "alice" } })).await;
     assert_eq!(answer.wrong_fields(), pairs(&[("/owner", "unknown_field")]));
     for path in ["/v1/keys?owner=AGFsaWNl", "/v1/audit?owner=AGFsaWNl"] {
@@ -113,7 +114,7 @@ async fn an_owner_cannot_make_a_key_for_another() {
 
 #[tokio::test]
 async fn an_administrator_reaches_the_keys_of_all() {
-    let (replica, alice, root) = (replica().await, Person::named("alice"), Person::administrator());
+    let (replica, alice, root) = (shared_replica().await, Person::of_this_test("alice"), Person::administrator());
     for route in routes_with_id(Access::Administrator) {
         let made = alice.creates(&replica, json!({ "credits": { "remaining": 1 } })).await;
         let answer = ask(&root, &replica, &route, &made.id).await;

@@ -98,7 +98,7 @@ async fn who_may_not_verify_is_refused_and_two_credentials_at_once_are_no_reques
 
 #[tokio::test]
 async fn explain_lists_every_check_that_fails_and_the_code_is_the_first() {
-    let (replica, alice, root) = (replica().await, Person::named("alice"), Person::administrator());
+    let (replica, alice, root) = (shared_replica().await, Person::of_this_test("alice"), Person::administrator());
     let order = json!({ "scopes": ["read"], "allowedIps": ["192.0.2.0/24", "2001:db8::/32"], "expiresIn": 1 });
     let key = alice.creates(&replica, order).await;
     let asked = async |address: Value, scopes: Value| {

@@ -5,26 +5,27 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{
     actors::Person,
-    asking::{ALL_KEYS, MadeKey, Reply, pairs, replica, replica_with, three_replicas},
+    asking::{ALL_KEYS, MadeKey, Reply, pairs, replica, replica_with, shared_replica, three_replicas},
     replica::Replica,
 };
 
 /// Alice with the right to verify keys, and without.
 fn both() -> (Person, Person) {
-    (Person::with_scopes("alice", "keyward:verify"), Person::named("alice"))
+    let poor = Person::of_this_test("alice");
+    (Person::with_scopes(&poor.subject(), "keyward:verify"), poor)
 }
 
-async fn verifying_key(replica: &Replica, more: Value) -> MadeKey {
+async fn verifying_key(rich: &Person, replica: &Replica, more: Value) -> MadeKey {
     let mut order = json!({ "scopes": ["keyward:verify", "orders:read"], "expiresIn": 3600 });
     order.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
-    both().0.creates(replica, order).await
+    rich.creates(replica, order).await
 }
 
 #[tokio::test]
 async fn without_the_right_itself_nobody_prolongs_unbinds_or_switches_on_a_key_that_carries_it() {
-    let (replica, (rich, poor)) = (replica().await, both());
+    let (replica, (rich, poor)) = (shared_replica().await, both());
     let bound = json!({ "allowedIps": ["192.0.2.0/24", "198.51.100.7"], "enabled": false });
-    let key = verifying_key(&replica, bound).await;
+    let key = verifying_key(&rich, &replica, bound).await;
     let not_held = pairs(&[("/scopes", "scope_not_held")]);
     for wider in [
         json!({ "expiresIn": 7200 }),
@@ -68,8 +69,8 @@ async fn without_the_right_itself_nobody_prolongs_unbinds_or_switches_on_a_key_t
 
 #[tokio::test]
 async fn a_key_that_has_expired_comes_back_only_by_who_holds_its_rights() {
-    let (replica, (rich, poor)) = (replica().await, both());
-    let key = verifying_key(&replica, json!({ "expiresIn": 1 })).await;
+    let (replica, (rich, poor)) = (shared_replica().await, both());
+    let key = verifying_key(&rich, &replica, json!({ "expiresIn": 1 })).await;
     key.holder.is_refused(&replica).await;
     let answer = poor.patches(&replica, &key.path(), json!({ "expiresIn": 60 })).await;
     assert_eq!(answer.wrong_fields(), pairs(&[("/scopes", "scope_not_held")]));
@@ -135,7 +136,7 @@ async fn an_owner_does_not_switch_on_what_an_administrator_has_switched_off() {
 
 #[tokio::test]
 async fn an_administrator_who_switches_off_what_its_owner_has_switched_off_has_the_last_word() {
-    let (replica, alice, root) = (replica().await, Person::named("alice"), Person::administrator());
+    let (replica, alice, root) = (shared_replica().await, Person::of_this_test("alice"), Person::administrator());
     let key = alice.creates(&replica, json!({ "enabled": false })).await;
     assert_eq!(key.body["disabledBy"], "owner");
     let disable = format!("{ALL_KEYS}/{}/disable", key.id);
@@ -143,7 +144,7 @@ async fn an_administrator_who_switches_off_what_its_owner_has_switched_off_has_t
     assert_eq!((disabled.header("etag"), &disabled.is(200)["disabledBy"]), (Some("\"2\""), &json!("administrator")));
     nobody_but_an_administrator_switches_on(&alice, &replica, &key).await;
     // One that is made so is off by whoever has made it.
-    let order = json!({ "owner": { "subject": "alice" }, "enabled": false });
+    let order = json!({ "owner": { "subject": alice.subject() }, "enabled": false });
     let made = MadeKey::of(root.posts(&replica, ALL_KEYS, order).await.is(201));
     nobody_but_an_administrator_switches_on(&alice, &replica, &made).await;
 }

@@ -2,13 +2,15 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, dangerous::insecure_decode_claims};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 use crate::{
     client,
     replica::{JWT_SECRET, Replica},
+    unique,
 };
 
 pub const CREATE: &str = "/api/create-api-key";
@@ -28,6 +30,22 @@ impl Person {
     /// Somebody with a good token.
     pub fn named(subject: &str) -> Self {
         Self::with_claims(&claims(subject))
+    }
+
+    /// Somebody with a good token whom no other test knows, although they may share a replica.
+    pub fn of_this_test(name: &str) -> Self {
+        Self::named(&format!("{name}-{}", unique()))
+    }
+
+    /// Who the token says that is.
+    pub fn subject(&self) -> String {
+        let claims: Value = insecure_decode_claims(&self.token).expect("a token");
+        claims["sub"].as_str().expect("a subject").to_owned()
+    }
+
+    /// The id of the owner, whose token names no issuer.
+    pub fn owner(&self) -> String {
+        URL_SAFE_NO_PAD.encode(format!("\0{}", self.subject()))
     }
 
     /// Somebody with a well-signed token that says this.

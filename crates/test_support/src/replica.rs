@@ -18,8 +18,19 @@ pub const PEPPER: &str = "9e107d9d372bb6826bd81d3542a419d6-for-tests";
 /// Standard output and standard error.
 const OUTPUTS: usize = 2;
 
+/// Runs the program given as its arguments, and kills it when its standard input ends: when nobody has the pipe any
+/// more, however that process ended.
+const GUARDIAN: &str = r#"
+exec 3<&0 </dev/null
+"$@" 3<&- & program=$!
+exec >/dev/null 2>&1
+cat <&3
+kill -KILL "$program"
+"#;
+
 /// A running `keyward serve`. It is killed when dropped.
 pub struct Replica {
+    /// The program, or its guardian.
     process: Child,
     output: Arc<Output>,
     address: String,
@@ -41,11 +52,21 @@ impl Replica {
         replica
     }
 
+    /// The same, which ends with this process although nobody drops it. It can't be sent signals.
+    pub(crate) async fn start_guarded(env: &[(&str, &str)]) -> Self {
+        let database = database().await;
+        let guarded = serve_on(database.url(), env);
+        let mut guardian = Command::new("sh");
+        guardian.args(["-c", GUARDIAN, "sh"]).arg(guarded.get_program()).args(guarded.get_args()).env_clear();
+        guardian.envs(guarded.get_envs().filter_map(|(name, value)| Some((name, value?)))).stdin(Stdio::piped());
+        let mut replica = Self::start_by(guardian, "127.0.0.1").await;
+        replica.database = Some(database);
+        replica
+    }
+
     /// One on the database at `url`, with further environment variables.
     pub async fn start_on(url: &str, env: &[(&str, &str)]) -> Self {
-        let mut command = command();
-        command.arg("serve").env("DATABASE_URL", url).envs(env.iter().copied());
-        Self::start_by(command, "127.0.0.1").await
+        Self::start_by(serve_on(url, env), "127.0.0.1").await
     }
 
     /// One that `command` starts, which is reached at `host`.
@@ -117,9 +138,19 @@ impl Replica {
 
 impl Drop for Replica {
     fn drop(&mut self) {
-        let _ = self.process.kill();
+        match self.process.stdin.take() {
+            // Its guardian kills it.
+            Some(stdin) => drop(stdin),
+            None => _ = self.process.kill(),
+        }
         let _ = self.process.wait();
     }
+}
+
+fn serve_on(url: &str, env: &[(&str, &str)]) -> Command {
+    let mut command = command();
+    command.arg("serve").env("DATABASE_URL", url).envs(env.iter().copied());
+    command
 }
 
 /// `keyward` with the settings of the tests, and nothing else in its environment.

@@ -1,17 +1,12 @@
 //! One replica for all tests of a process that only send requests.
 
-use std::{
-    collections::BTreeMap,
-    ops::Deref,
-    sync::{Arc, Weak},
-    thread,
-};
+use std::{collections::BTreeMap, ops::Deref, sync::Arc, thread};
 
 use tokio::sync::Mutex;
 
 use crate::replica::Replica;
 
-/// A replica that other tests may use at the same time, which lives for as long as one of them has it.
+/// A replica that other tests may use at the same time, which lives for as long as the process.
 ///
 /// A test may share it that asks it something, of people whom no other test names unless it doesn't matter what those
 /// have. One that looks at its metrics or its log, at rows that are not its own or at lists of everybody's, or sends it
@@ -19,7 +14,7 @@ use crate::replica::Replica;
 pub struct SharedReplica(Arc<Replica>);
 
 /// What runs, by its environment variables.
-type Running = BTreeMap<Vec<(String, String)>, Weak<Replica>>;
+type Running = BTreeMap<Vec<(String, String)>, Arc<Replica>>;
 
 impl SharedReplica {
     /// One with the settings of the tests.
@@ -33,12 +28,11 @@ impl SharedReplica {
         let env_owned = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let mut running = RUNNING.lock().await;
         // One that has crashed fails the tests that have it, and no others.
-        let known = running.get(&env_owned).and_then(Weak::upgrade).filter(|replica| replica.is_running());
-        let replica = match known {
-            Some(replica) => replica,
-            None => Arc::new(Replica::start_with(env).await),
-        };
-        running.insert(env_owned, Arc::downgrade(&replica));
+        if let Some(replica) = running.get(&env_owned).filter(|replica| replica.is_running()) {
+            return Self(Arc::clone(replica));
+        }
+        let replica = Arc::new(Replica::start_guarded(env).await);
+        running.insert(env_owned, Arc::clone(&replica));
         Self(replica)
     }
 

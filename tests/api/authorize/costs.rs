@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{
     actors::{Person, stranger},
-    asking::{MadeKey, Reply, replica},
+    asking::{MadeKey, Reply, shared_replica},
     replica::Replica,
 };
 
@@ -23,7 +23,7 @@ fn left(reply: &Reply) -> Vec<u64> {
 
 #[tokio::test]
 async fn the_url_of_a_gateway_raises_the_cost_and_never_lowers_it() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let key = limited(&replica, json!([{ "name": "all", "limit": 20, "window": "month", "cost": 2 }])).await;
     for (query, rest) in [("?cost=5", 15), ("?cost=1", 13), ("?cost=1&cost=4", 9), ("?a=b", 7), ("/?cost=3", 4)] {
         let reply = asks_at(&replica, &key, &format!("{AUTHORIZE}{query}")).await;

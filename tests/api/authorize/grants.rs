@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 use test_support::{
     actors::{Person, claims, stranger},
-    asking::{Reply, replica, replica_with, shared_replica},
+    asking::{Reply, replica_with, shared_replica},
     eventually,
     replica::Replica,
 };
@@ -33,7 +33,7 @@ async fn a_key_is_granted_with_who_it_is() {
 
 #[tokio::test]
 async fn a_token_is_granted_with_who_it_is_and_the_rest_is_empty() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let alice = Person::with_scopes("alice", "orders:read");
     let reply = Reply::to(question(&replica).bearer_auth(&alice.token)).await;
     reply.is_grant();
@@ -92,7 +92,7 @@ async fn any_method_is_the_clients_and_its_body_does_not_matter() {
 
 #[tokio::test]
 async fn a_subject_of_any_characters_is_one_header_that_can_be_decoded() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     for (subject, header) in [
         ("auth0|5f7c", "auth0|5f7c"),
         ("Zoë", "Zo%C3%AB"),
