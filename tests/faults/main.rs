@@ -7,6 +7,7 @@
 //!
 //! > No check that starts after a revoke has returned is accepted, by any replica.
 //!
+//! * [`alerts`]: of other faults, that Prometheus sees them with the alerts that ship; here, where others wait too
 //! * [`short`] and [`amid_a_revoke`]: one test for each fault; these run with all others
 //! * [`tokens`]: the same of tokens, with the faults that matter to them
 //! * [`clocks`]: a replica whose clock steps
@@ -22,6 +23,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
+mod alerts;
 mod amid_a_revoke;
 mod checker;
 mod client;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use test_support::program::Folder;
 
-use crate::{
+use super::{
     rules::promtool,
     shipped::{dashboards, path, text},
 };

@@ -1,6 +1,6 @@
 //! The dashboards, as far as that can be seen without Grafana.
 
-use crate::shipped::{dashboards, known_names, names_in};
+use super::shipped::{dashboards, known_names, names_in};
 
 #[test]
 fn each_dashboard_is_there_and_asks_only_for_metrics_that_exist() {

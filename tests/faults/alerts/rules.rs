@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::{
+use super::{
     prometheus,
     shipped::{alerts, known_names, names_in, path, rules, text},
 };

@@ -12,7 +12,7 @@ use regex::{Captures, Regex};
 use serde_json::{Value, json};
 use test_support::{client, eventually, program::Folder, replica::Output};
 
-use crate::shipped;
+use super::shipped;
 
 /// How often Prometheus scrapes and looks at the rules. A replica gives many scrapes within half a second the same
 /// text.

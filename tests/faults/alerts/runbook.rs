@@ -1,6 +1,6 @@
 //! The runbook has what somebody needs whom an alert has woken up.
 
-use crate::shipped::{alerts, text};
+use super::shipped::{alerts, text};
 
 #[test]
 fn each_alert_has_an_entry_in_the_runbook_and_each_entry_an_alert() {

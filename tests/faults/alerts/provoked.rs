@@ -14,7 +14,7 @@ use test_support::{
     stub_server::{Answer, StubServer},
 };
 
-use crate::{
+use super::{
     fleet::Fleet,
     prometheus::{Prometheus, is_installed},
     shipped::{alerts, dashboards},
