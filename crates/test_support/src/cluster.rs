@@ -30,8 +30,11 @@ const GRACE_SECONDS: u32 = 20;
 
 /// Nothing here must survive a crash, and no background work should disturb the tests' timing.
 /// Every test may have several pools. The write-ahead log is kept small, for it may be in memory.
-/// With `mmap` the server's dynamic shared memory is files in its own folder, which go with it.
-const SETTINGS: [(&str, &str); 8] = [
+/// With `mmap` the server's dynamic shared memory is files in its own folder, which go with it. What is loaded with the
+/// server need not be loaded by each of its processes, of which there are thousands; nor need the compiler of queries.
+const SETTINGS: [(&str, &str); 10] = [
+    ("shared_preload_libraries", "plpgsql"),
+    ("jit", "off"),
     ("fsync", "off"),
     ("synchronous_commit", "off"),
     ("full_page_writes", "off"),
