@@ -6,7 +6,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use tokio::{runtime::Handle, task::AbortHandle, time::timeout};
+use tokio::{
+    runtime::Handle,
+    task::AbortHandle,
+    time::{sleep, timeout},
+};
 
 use crate::{
     auth::{
@@ -21,6 +25,10 @@ use crate::{
 
 /// How long a start waits until it listens. Without listening, a replica works, but slowly.
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a replica that has started leaves housekeeping alone: requests that have waited for it come first, and want
+/// the same few connections.
+const SETTLES_FOR: Duration = Duration::from_secs(2);
 
 /// The time limit for closing the connections to the database. No change is lost if it is exceeded: acknowledged
 /// changes are on disk.
@@ -62,14 +70,22 @@ impl Member {
         self.spawn(Arc::clone(&self.uses).run());
         self.spawn(Arc::clone(self.gate.keys.teller()).give_back_idle());
         if let Some(Housekeeping { keep_keys }) = self.housekeeping {
-            self.spawn(audit_months::keep(self.store.clone()));
-            self.spawn(limit_counters::forget(self.store.clone()));
-            self.spawn(usage::keep(self.store.clone(), self.usage.clone()));
-            self.spawn(limit_counters::settle(self.store.clone(), Arc::clone(self.gate.keys.limit_counts())));
+            self.spawn_later(audit_months::keep(self.store.clone()));
+            self.spawn_later(limit_counters::forget(self.store.clone()));
+            self.spawn_later(usage::keep(self.store.clone(), self.usage.clone()));
+            self.spawn_later(limit_counters::settle(self.store.clone(), Arc::clone(self.gate.keys.limit_counts())));
             if let Some(keep) = keep_keys {
-                self.spawn(ended_keys::forget(self.store.clone(), keep));
+                self.spawn_later(ended_keys::forget(self.store.clone(), keep));
             }
         }
+    }
+
+    /// Runs housekeeping for as long as the replica.
+    pub(super) fn spawn_later(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.spawn(async {
+            sleep(SETTLES_FOR).await;
+            task.await;
+        });
     }
 
     /// Runs a task for as long as the replica.

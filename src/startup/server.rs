@@ -209,7 +209,7 @@ impl RunningServer {
         self.store.warn_of_strangers().await;
         self.membership.begin().await;
         // Without a console, too: it may have had one.
-        self.membership.spawn(sessions::forget(self.store.clone()));
+        self.membership.spawn_later(sessions::forget(self.store.clone()));
         if let Some((samples, every)) = self.sampling.take() {
             self.membership.spawn(samples.take(Arc::clone(&self.store), every));
         }
