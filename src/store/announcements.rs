@@ -190,7 +190,11 @@ impl Announcer {
             let servers = Arc::clone(servers);
             self.store.runtime.spawn(async move { servers.look_beyond().await });
         }
-        let mut listener = new_listener(&self.store).await?;
+        let tried = self.store.tried_listener.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut listener = match tried {
+            Some(listener) => listener,
+            None => new_listener(&self.store).await?,
+        };
         listener.eager_reconnect(false);
         if let Err(refused) = admit(session_settings::claim(&mut listener, true).await?, &self.store.refusals) {
             servers.look_again().await;

@@ -24,6 +24,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use sqlx::{Connection, PgConnection};
+
 use self::{pool::Pool, servers::Servers, session_settings::Unfit, transaction::Way};
 pub(super) use self::{pool::Taken, purpose::Purpose};
 use crate::{
@@ -138,6 +140,17 @@ impl Connections {
             session_settings::end_abandoned(&mut connection, patience).await?;
         }
         Ok(connection)
+    }
+
+    /// Keeps the connection by which the primary was found as the first one, if it has the same settings as the others.
+    pub(super) async fn keep_first(&self, connection: PgConnection) {
+        let unused = match (&self.way, self.purpose) {
+            (Way::Own(_), Purpose::Work) => self.pool.keep_first(connection),
+            _ => Some(connection),
+        };
+        if let Some(connection) = unused {
+            let _ = connection.close().await;
+        }
     }
 
     /// Directs new connections to the current primary.

@@ -1,7 +1,12 @@
 //! Whether notifications arrive: each that is sent through the pool, on the listening connection, in the order of
 //! commits. Poolers and proxies may lose them, or lead to different servers.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::PoisonError,
+    time::{Duration, Instant},
+};
+
+use sqlx::postgres::PgListener;
 
 use super::{
     OpenError, Statement, Store,
@@ -30,6 +35,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if one of the two connections could not be used.
     pub async fn try_delivery(&self) -> Result<Delivery, StoreError> {
+        Ok(self.delivered().await?.0)
+    }
+
+    /// The same, with the listening connection.
+    async fn delivered(&self) -> Result<(Delivery, PgListener), StoreError> {
         // Nobody else listens to this channel, and no earlier attempt has sent the same.
         let channel = format!("keyward_test_{:032x}", self.id.0);
         let messages = [1, 2].map(|number| format!("{:016x} {number}", rand::random::<u64>()));
@@ -54,23 +64,28 @@ impl Store {
             }
             Ok::<_, sqlx::Error>(arrived)
         };
-        Ok(match tokio::time::timeout(DELIVERED_WITHIN, arrive).await.ok().transpose()? {
+        let delivery = match tokio::time::timeout(DELIVERED_WITHIN, arrive).await.ok().transpose()? {
             Some(arrived) if arrived == messages => Delivery::InOrder(sent.elapsed()),
             Some(_) => Delivery::OutOfOrder,
             None => Delivery::Lost,
-        })
+        };
+        Ok((delivery, listener))
     }
 
     /// Requires that notifications arrive. Without them a replica could trust nothing in its memory, and each change
-    /// would wait for its lease.
+    /// would wait for its lease. Whoever listens next does so on the connection on which they have.
     ///
     /// # Errors
     /// [`OpenError::Failed`], which heals, because what is in between may be repaired.
     pub async fn demand_delivery(&self) -> Result<(), OpenError> {
-        let what = match self.try_delivery().await {
-            Ok(Delivery::InOrder(_)) => return Ok(()),
-            Ok(Delivery::OutOfOrder) => "notifications do not arrive there in the order of commits".to_owned(),
-            Ok(Delivery::Lost) => {
+        let what = match self.delivered().await {
+            Ok((Delivery::InOrder(_), mut listener)) => {
+                let is_free = listener.unlisten_all().await.is_ok();
+                *self.tried_listener.lock().unwrap_or_else(PoisonError::into_inner) = is_free.then_some(listener);
+                return Ok(());
+            }
+            Ok((Delivery::OutOfOrder, _)) => "notifications do not arrive there in the order of commits".to_owned(),
+            Ok((Delivery::Lost, _)) => {
                 format!(
                     "notifications that are sent through database.url do not arrive there within {DELIVERED_WITHIN:?}"
                 )

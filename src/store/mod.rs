@@ -19,11 +19,15 @@ pub mod wire;
 use std::{
     future::{Future, poll_fn},
     pin::pin,
-    sync::Arc,
+    sync::{Arc, Mutex as PlainMutex},
     time::Duration,
 };
 
-use sqlx::{Connection, PgConnection, Postgres, postgres::PgArguments, query::Query};
+use sqlx::{
+    Connection, PgConnection, Postgres,
+    postgres::{PgArguments, PgListener},
+    query::Query,
+};
 use tokio::{runtime::Handle, sync::Mutex};
 use tracing::Instrument;
 use uuid::Uuid;
@@ -72,6 +76,8 @@ pub struct Store {
     refusals: Arc<Trouble>,
     statements: Statements,
     turns: Arc<OwnerTurns>,
+    /// A connection on which notifications were seen to arrive, until somebody listens on it.
+    tried_listener: PlainMutex<Option<PgListener>>,
     /// Held while something is tidied up.
     tidying: Mutex<()>,
     /// How long a request of an owner waits for a turn.
@@ -125,6 +131,7 @@ impl Store {
             refusals: Arc::clone(&refusals),
             statements: Statements::default(),
             turns: OwnerTurns::new(settings.owner_connections),
+            tried_listener: PlainMutex::default(),
             tidying: Mutex::default(),
             patience: settings.acquire_timeout,
             deadline,
@@ -139,11 +146,12 @@ impl Store {
     /// [`OpenError`].
     pub async fn open(settings: &Database) -> Result<Arc<Self>, OpenError> {
         let store = Self::new(settings)?;
-        let _ = retry_for(settings.connect_timeout, || store.reach()).await?.close().await;
+        let connection = retry_for(settings.connect_timeout, || store.reach()).await?;
+        store.requests.keep_first(connection).await;
         Ok(store)
     }
 
-    /// Connects once to each configured address.
+    /// Connects once to each configured address. Returns the connection to the primary.
     ///
     /// # Errors
     /// [`OpenError::Failed`].
@@ -156,7 +164,7 @@ impl Store {
     }
 
     /// The maximum number of concurrent connections to the database, including the listening one. Temporarily there are
-    /// more: for migrations at the start, and one while looking for the primary.
+    /// more: for migrations by another role, and one while looking for the primary.
     pub fn most_connections(&self) -> u32 {
         const LISTENING: u32 = 1;
         self.requests.most() + self.admins.most() + 2 * SIGNAL_CONNECTIONS + LISTENING

@@ -47,25 +47,22 @@ impl Store {
     /// timeout interrupts a slow migration or the wait for another replica. Only the audit is left for the next time if
     /// somebody is reading it.
     ///
-    /// Connects with `database.migrate_url`, outside of the pool, because it may take any time. If that is another
-    /// role, it grants the service's role what it needs. Without that address, it connects with `database.url`, or with
-    /// `database.listen_url` if a pooler is at the former.
+    /// Connects with `database.migrate_url`. If that is another role, it grants the service's role what it needs.
+    /// Without that address, it takes a connection of the service, or connects with `database.listen_url` if a pooler is
+    /// at `database.url`.
     ///
     /// # Errors
     /// [`OpenError`].
     pub async fn migrate(&self, settings: &Database, audit: &Audit) -> Result<(), OpenError> {
         let name = "keyward/migrate";
-        let servers = match &settings.migrate_url {
+        let servers = match (&settings.migrate_url, &settings.listen_url, settings.pooler) {
             // Another role, with its own password.
-            Some(url) => Servers::new(settings, failure::OWNER, url, settings.migrate_password.as_ref(), name)?,
-            None => {
-                // A migration takes a lock of the session, and any time. Neither is for a pooler.
-                let (place, url) = match (&settings.listen_url, settings.pooler) {
-                    (Some(url), Pooler::Transaction) => (failure::LISTENER, url),
-                    _ => (failure::SERVICE, &settings.url),
-                };
-                Servers::new(settings, place, url, settings.password.as_ref(), name)?
+            (Some(url), ..) => Servers::new(settings, failure::OWNER, url, settings.migrate_password.as_ref(), name)?,
+            // A migration takes a lock of the session, and any time. Neither is for a pooler.
+            (None, Some(url), Pooler::Transaction) => {
+                Servers::new(settings, failure::LISTENER, url, settings.password.as_ref(), name)?
             }
+            (None, ..) => return self.migrate_as_service(audit).await,
         };
         let service = Some(self.servers.role()).filter(|role| *role != servers.role()).map(str::to_owned);
         let mut connection = servers.connect().await?;
@@ -75,21 +72,33 @@ impl Store {
         result.map_err(|error| why_not_migrated(&error, &servers).into())
     }
 
+    async fn migrate_as_service(&self, audit: &Audit) -> Result<(), OpenError> {
+        // Closed when it fails, which also releases the lock.
+        let mut connection = self.requests.tentative().await?;
+        let migrated = bring_up_to_date(&mut connection, None, audit).await;
+        migrated.map_err(|error| why_not_migrated(&error, &self.servers))?;
+        let reset = sqlx::raw_sql("RESET statement_timeout").execute(&mut *connection).await;
+        reset.map_err(|error| self.servers.explain_chosen(&error))?;
+        Ok(connection.finish().await.map_err(|error| self.servers.explain_chosen(&error))?)
+    }
+
     /// One attempt at everything that must precede serving: reaches the database, proves that notifications arrive,
     /// migrates the schema if configured, and checks that the service's role may read it.
     ///
     /// # Errors
     /// [`OpenError`], which says whether a retry may succeed.
     pub async fn prepare(&self, settings: &Database, audit: &Audit) -> Result<Schema, OpenError> {
-        let mut connection = self.reach().await?;
+        let connection = self.reach().await?;
+        self.requests.keep_first(connection).await;
         self.demand_delivery().await?;
         if settings.migrate_on_start {
             self.migrate(settings, audit).await?;
         }
         let role = self.servers.role();
-        let seen = schema_state(&mut connection).await;
-        let _ = connection.close().await;
-        match seen.map_err(|error| self.servers.explain_chosen(&error))? {
+        let mut connection = self.requests.tentative().await?;
+        let seen = schema_state(&mut connection).await.map_err(|error| self.servers.explain_chosen(&error))?;
+        connection.finish().await.map_err(|error| self.servers.explain_chosen(&error))?;
+        match seen {
             SchemaState::Older { found, needed } => {
                 tracing::warn!(
                     found,
@@ -113,10 +122,11 @@ impl Store {
     /// [`OpenError::OldSchema`] if it is older, and [`OpenError::Unreachable`].
     pub async fn demand_schema(&self, settings: &Database) -> Result<(), OpenError> {
         let newest = async || {
-            let mut connection = self.servers.connect().await?;
+            let mut connection = self.requests.tentative().await?;
             let newest = newest_migration_if_any(&mut connection).await;
-            let _ = connection.close().await;
-            Ok(newest.map_err(|error| self.servers.explain_chosen(&error))?)
+            let newest = newest.map_err(|error| self.servers.explain_chosen(&error))?;
+            connection.finish().await.map_err(|error| self.servers.explain_chosen(&error))?;
+            Ok(newest)
         };
         let found = retry_for(settings.connect_timeout, newest).await?;
         let needed = newest_known_migration();

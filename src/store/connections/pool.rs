@@ -135,6 +135,15 @@ impl Pool {
         timeout(self.patience, taken).await.unwrap_or(Err(Error::PoolTimedOut))
     }
 
+    /// Keeps a connection that was opened with the same options, unless there are others. Returns it if so.
+    pub(in crate::store) fn keep_first(&self, connection: PgConnection) -> Option<PgConnection> {
+        if self.open_and_idle() != (0, 0) {
+            return Some(connection);
+        }
+        self.give_back(connection, Instant::now());
+        None
+    }
+
     /// Closes all connections: those in use once they come back, for which it waits as long as for a connection.
     pub(in crate::store) async fn close(&self) {
         let all = timeout(self.patience, self.places.acquire_many(self.most)).await;

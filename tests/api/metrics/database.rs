@@ -141,7 +141,23 @@ async fn in_a_large_table_the_numbers_of_keys_are_estimated_from_a_part_of_it() 
     }
 }
 
-/// Each kind of housekeeping begins with the replica. On a connection of its own, each would cost the server a process.
+/// One for its work, one for heartbeats and one to listen on. The server tells how many it has ever had.
+#[tokio::test]
+async fn a_replica_starts_with_three_connections() {
+    let replica = replica_with(&[]).await;
+    let pool = replica.database().superuser_pool().await;
+    let sessions = async || -> i64 {
+        // Without ours.
+        let query = "SELECT sessions - 1 FROM pg_stat_database WHERE datname = current_database()";
+        sqlx::query_scalar(query).fetch_one(&pool).await.expect("a number")
+    };
+    eventually("its sessions are counted", async || sessions().await >= 3).await;
+    // One more, if a sample of the metrics was due while the first was busy.
+    let sessions = sessions().await;
+    assert!(sessions <= 4, "{sessions}");
+}
+
+/// Each kind of housekeeping begins soon after the replica. On a connection of its own, each would cost the server a process.
 #[tokio::test]
 async fn a_replica_that_starts_does_its_housekeeping_on_few_connections() {
     let replica = replica_with(&[]).await;
