@@ -16,7 +16,13 @@ mod stored;
 mod text;
 mod window;
 
-use std::{num::NonZeroI64, sync::Arc};
+use std::{
+    any::Any,
+    fmt,
+    hash::{Hash, Hasher},
+    num::NonZeroI64,
+    sync::{Arc, OnceLock},
+};
 
 use sha2::{Digest, Sha256};
 
@@ -39,8 +45,14 @@ pub const LIMITS_MAX: usize = 10;
 
 /// The limits on a key or on an owner, each with another name. Cheap to clone; most keys have none, which takes no
 /// memory besides the pointer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Limits(Option<Arc<Vec<Limit>>>);
+#[derive(Clone, Default)]
+pub struct Limits(Option<Arc<Defined>>);
+
+struct Defined {
+    limits: Box<[Limit]>,
+    /// See [`Limits::described`]: as those of a key, and as those of an owner.
+    descriptions: [OnceLock<Box<dyn Any + Send + Sync>>; 2],
+}
 
 impl Limits {
     /// Limits with names that differ.
@@ -56,8 +68,12 @@ impl Limits {
         match repeated {
             Some((_, limit)) => Err(InvalidLimits::Repeated(limit.name.clone())),
             None if limits.is_empty() => Ok(Self(None)),
-            None => Ok(Self(Some(Arc::new(limits)))),
+            None => Ok(Self::defined(limits)),
         }
+    }
+
+    fn defined(limits: Vec<Limit>) -> Self {
+        Self(Some(Arc::new(Defined { limits: limits.into(), descriptions: Default::default() })))
     }
 
     /// These limits of an owner, and those of the owner's plan whose names they don't have: an administrator who has
@@ -68,13 +84,26 @@ impl Limits {
         match (self.is_empty(), of_plan.is_empty()) {
             (_, true) => self,
             (true, false) => plan.clone(),
-            (false, false) => Self(Some(Arc::new([self.as_slice(), &of_plan].concat()))),
+            (false, false) => Self::defined([self.as_slice(), &of_plan].concat()),
         }
     }
 
     /// The limits.
     pub fn as_slice(&self) -> &[Limit] {
-        self.0.as_ref().map_or(&[], |limits| limits.as_slice())
+        self.0.as_ref().map_or(&[], |defined| &defined.limits)
+    }
+
+    /// How responses describe these limits, which is the same for all of them, so it is kept: `describe` is asked once,
+    /// for each answer to whether they are those of an owner. `None` if there are none.
+    pub fn described<T: Any + Send + Sync>(&self, of_owner: bool, describe: impl FnOnce(&[Limit]) -> T) -> Option<&T> {
+        let defined = self.0.as_deref()?;
+        let description = &defined.descriptions[usize::from(of_owner)];
+        description.get_or_init(|| Box::new(describe(&defined.limits))).downcast_ref()
+    }
+
+    /// Whether nobody else has this copy.
+    pub fn are_unshared(&self) -> bool {
+        self.0.as_ref().is_none_or(|defined| Arc::strong_count(defined) == 1)
     }
 
     /// Whether more may be used than with `others`: at least one of them is gone or looser.
@@ -103,6 +132,27 @@ impl Limits {
         /// A slice, and its part of the meter and of the registry.
         const COUNTER: usize = 200;
         self.as_slice().iter().map(|limit| size_of::<Limit>() + limit.name.as_str().len() + COUNTER).sum()
+    }
+}
+
+impl PartialEq for Limits {
+    fn eq(&self, other: &Self) -> bool {
+        let are_one = matches!((&self.0, &other.0), (Some(one), Some(other)) if Arc::ptr_eq(one, other));
+        are_one || self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for Limits {}
+
+impl Hash for Limits {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_slice().hash(state);
+    }
+}
+
+impl fmt::Debug for Limits {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_slice().fmt(formatter)
     }
 }
 
