@@ -71,12 +71,7 @@ pub(super) struct Slices<'a> {
 impl Meter {
     /// A meter that has nothing in hand. What `before`, the holder's meter until now, has in hand of limits that stay
     /// the same is passed on.
-    pub(super) fn new(
-        holder: Holder,
-        limits: Limits,
-        purse: Option<Arc<SharedPurse>>,
-        before: Option<&Self>,
-    ) -> Self {
+    pub(super) fn new(holder: Holder, limits: Limits, purse: Option<Arc<SharedPurse>>, before: Option<&Self>) -> Self {
         let mut before = before.map(Self::lock);
         let slice = |limit: &Limit| before.as_mut().and_then(|before| before.hand_over(limit)).unwrap_or_default();
         let slices = limits.as_slice().iter().map(slice).collect();
@@ -327,5 +322,16 @@ impl Meters {
     /// How many limits the key's own meter has: bits of its owner's follow those.
     pub(super) fn own_count(&self) -> usize {
         self.own.as_ref().map_or(0, |meter| meter.limits.as_slice().len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_meter_takes_little_memory() {
+        // With the two numbers of an `Arc`; its slices are beside it.
+        assert!(size_of::<Meter>() + 16 <= 72, "{}", size_of::<Meter>());
     }
 }

@@ -261,7 +261,8 @@ impl Slice {
 
     /// When the window ends, as far as we know.
     pub fn turns_at(&self) -> MonotonicTime {
-        let after = |units: NonZeroU32| self.usable_until.after(Duration::from_nanos(u64::from(units.get()) << TURN_UNITS));
+        let after =
+            |units: NonZeroU32| self.usable_until.after(Duration::from_nanos(u64::from(units.get()) << TURN_UNITS));
         self.turns_after.map_or_else(MonotonicTime::default, after)
     }
 

@@ -158,12 +158,16 @@ impl fmt::Debug for Limits {
 
 /// Whose use is counted: a key, or an owner with all of their keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Holder(u128);
+pub struct Holder {
+    // One number would be aligned to 16 bytes, and leave half of that unused wherever it is beside a pointer.
+    high: u64,
+    low: u64,
+}
 
 impl Holder {
     /// A key.
     pub fn of_key(key: KeyId) -> Self {
-        Self(key.as_uuid().as_u128())
+        Self::from_u128(key.as_uuid().as_u128())
     }
 
     /// An owner: the first 128 bits of a SHA-256 over the parts, each prefixed with its length, so that no two owners
@@ -175,17 +179,17 @@ impl Holder {
             hash.update(part);
         }
         let hash: [u8; 32] = hash.finalize().into();
-        Self(u128::from_be_bytes(*hash.first_chunk().expect("32 bytes hold 16")))
+        Self::from_u128(u128::from_be_bytes(*hash.first_chunk().expect("32 bytes hold 16")))
     }
 
     /// The holder that the database has under this number.
     pub fn from_u128(number: u128) -> Self {
-        Self(number)
+        Self { high: (number >> 64) as u64, low: number as u64 }
     }
 
     /// As the database has it.
     pub fn as_u128(self) -> u128 {
-        self.0
+        u128::from(self.high) << 64 | u128::from(self.low)
     }
 }
 
