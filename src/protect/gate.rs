@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use super::{
     BoundedLog, Cause, CredentialKind, Credentials, HostApp, LimitReport, Refused, TrustedProxies,
     credentials::{self, Presented},
+    limit_headers,
     rules::Rules,
 };
 use crate::{
@@ -194,7 +195,7 @@ impl Gate {
 
     /// Tells in a response what is left of these limits.
     pub(crate) fn tell_limits(&self, allowance: &Allowance, response: &mut HeaderMap) {
-        LimitReport::of_grant(allowance, self.legacy_headers).add_to(response);
+        limit_headers::tell_limits(allowance, self.legacy_headers, response);
     }
 
     /// The refusal in an outage.

@@ -1,7 +1,7 @@
 //! What is left of a credential's limits, as headers of responses: `RateLimit-Policy` and `RateLimit` of
 //! draft-ietf-httpapi-ratelimit-headers-11, which are lists of structured fields (RFC 9651 §3.1).
 
-use std::{cmp::Reverse, time::Duration};
+use std::{cmp::Reverse, sync::Arc, time::Duration};
 
 use actix_web::{
     http::header::{HeaderMap, HeaderName, HeaderValue},
@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 
 use crate::{
     config::LegacyHeaders,
-    domain::limits::{Allowance, CREDITS, CreditsState, Exceeded, LimitState, Window},
+    domain::limits::{Allowance, CREDITS, CreditsState, Exceeded, Limit, LimitReadings, LimitState, Window},
 };
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -27,23 +27,26 @@ pub(crate) const LIMIT_HEADERS: [HeaderName; 5] = [POLICY, LEFT, LEGACY_LIMIT, L
 /// partition key, whose value is `owner`.
 const SHARED: &str = ";pk=:b3duZXI=:";
 
+/// What separates the items of a list.
+const NEXT: &str = ", ";
+
 /// The length of a header about a few limits, so that it is written without moving.
 const USUAL_LENGTH: usize = 160;
 
-/// What is left of the limits that applied to a request.
+/// Tells in the response to a request that was granted what is left of its limits.
+pub(crate) fn tell_limits(allowance: &Allowance, legacy: LegacyHeaders, response: &mut HeaderMap) {
+    visit_headers(allowance, legacy, &mut |name, value| _ = response.insert(name, value));
+}
+
+/// What is left of the limits that refused a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LimitReport {
-    /// The names of the limits that have too little left, each once; none if the request was granted.
+    /// The names of the limits that have too little left, each once.
     pub(crate) violated: Vec<String>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl LimitReport {
-    /// For a request that was granted.
-    pub(crate) fn of_grant(allowance: &Allowance, legacy: LegacyHeaders) -> Self {
-        Self { violated: Vec::new(), headers: headers(allowance, legacy) }
-    }
-
     /// For a request that was refused.
     pub(crate) fn of_refusal(exceeded: &Exceeded, legacy: LegacyHeaders) -> Self {
         let mut violated: Vec<String> = Vec::new();
@@ -56,7 +59,9 @@ impl LimitReport {
         if exceeded.credits.any() {
             violated.push(CREDITS.to_owned());
         }
-        Self { violated, headers: headers(&exceeded.allowance, legacy) }
+        let mut headers = Vec::new();
+        visit_headers(&exceeded.allowance, legacy, &mut |name, value| headers.push((name, value)));
+        Self { violated, headers }
     }
 
     /// Whether credits are all that has too little left.
@@ -72,13 +77,6 @@ impl LimitReport {
     /// The headers.
     pub(crate) fn headers(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
         self.headers.iter().cloned()
-    }
-
-    /// Adds the headers to a response.
-    pub(crate) fn add_to(self, response: &mut HeaderMap) {
-        for (name, value) in self.headers {
-            response.insert(name, value);
-        }
     }
 }
 
@@ -100,21 +98,24 @@ impl Tightest {
     }
 }
 
-fn headers(allowance: &Allowance, legacy: LegacyHeaders) -> Vec<(HeaderName, HeaderValue)> {
-    let (mut policy, mut left) = (String::with_capacity(USUAL_LENGTH), String::with_capacity(USUAL_LENGTH));
+fn visit_headers(allowance: &Allowance, legacy: LegacyHeaders, visitor: &mut dyn FnMut(HeaderName, HeaderValue)) {
+    let mut left = String::with_capacity(USUAL_LENGTH);
     let mut tightest: Option<Tightest> = None;
     let mut take_if_tighter = |one: Tightest| {
-        if legacy != LegacyHeaders::None && tightest.as_ref().is_none_or(|tightest| one.is_tighter_than(tightest)) {
+        if tightest.as_ref().is_none_or(|tightest| one.is_tighter_than(tightest)) {
             tightest = Some(one);
         }
     };
     for (readings, shared) in [(&allowance.of_key, ""), (&allowance.of_owner, SHARED)] {
         let Some(readings) = readings else { continue };
-        readings.visit(&mut |state| {
-            add(&mut policy, &mut left, &state, shared);
-            let LimitState { limit, remaining, resets_in } = state;
-            let (requests, amount) = (remaining / limit.cost, Some(limit.amount));
-            take_if_tighter(Tightest { requests, amount, remaining, resets_in: Some(resets_in) });
+        readings.visit(&mut |LimitState { limit, remaining, resets_in }| {
+            add_item(&mut left, limit.name.as_str(), ";r=", remaining);
+            add_number(&mut left, ";t=", whole_seconds(resets_in));
+            left.push_str(shared);
+            if legacy != LegacyHeaders::None {
+                let (requests, amount) = (remaining / limit.cost, Some(limit.amount));
+                take_if_tighter(Tightest { requests, amount, remaining, resets_in: Some(resets_in) });
+            }
         });
     }
     // Credits have no window and no amount, so no policy describes them.
@@ -124,39 +125,57 @@ fn headers(allowance: &Allowance, legacy: LegacyHeaders) -> Vec<(HeaderName, Hea
             add_number(&mut left, ";t=", whole_seconds(span));
         }
         left.push_str(if of_owner { SHARED } else { "" });
-        take_if_tighter(Tightest { requests: remaining, amount: None, remaining, resets_in: refills_in });
+        if legacy != LegacyHeaders::None {
+            take_if_tighter(Tightest { requests: remaining, amount: None, remaining, resets_in: refills_in });
+        }
     });
-    let mut headers = Vec::with_capacity(LIMIT_HEADERS.len());
-    headers.push((LEFT, value(left)));
-    if !policy.is_empty() {
-        headers.push((POLICY, value(policy)));
+    visitor(LEFT, value(left));
+    if let Some(policy) = policy(allowance) {
+        visitor(POLICY, policy);
     }
     if let Some(Tightest { amount, remaining, resets_in, .. }) = tightest {
         let reset = resets_in.and_then(|span| reset(span, legacy));
-        let legacy = [(LEGACY_LIMIT, amount), (LEGACY_REMAINING, Some(remaining)), (LEGACY_RESET, reset)];
-        headers.extend(legacy.into_iter().filter_map(|(name, number)| Some((name, HeaderValue::from(number?)))));
+        let numbers = [(LEGACY_LIMIT, amount), (LEGACY_REMAINING, Some(remaining)), (LEGACY_RESET, reset)];
+        for (name, number) in numbers {
+            number.into_iter().for_each(|number| visitor(name.clone(), HeaderValue::from(number)));
+        }
     }
-    headers
 }
 
-fn add(policy: &mut String, left: &mut String, state: &LimitState<'_>, shared: &str) {
-    let LimitState { limit, remaining, resets_in } = state;
-    add_item(policy, limit.name.as_str(), ";q=", limit.amount);
-    match limit.window {
-        Window::Seconds(seconds) => add_number(policy, ";w=", seconds.into()),
-        Window::Day => policy.push_str(";w=86400"),
-        // Months differ in length.
-        Window::Month => {}
+/// The limits themselves, if there are any.
+fn policy(allowance: &Allowance) -> Option<HeaderValue> {
+    let described = |readings: &Option<Arc<dyn LimitReadings>>, of_owner| {
+        let shared = if of_owner { SHARED } else { "" };
+        readings.as_ref()?.limits().described(of_owner, |limits| value(describe(limits, shared))).cloned()
+    };
+    match (described(&allowance.of_key, false), described(&allowance.of_owner, true)) {
+        (Some(own), Some(of_owner)) => {
+            let both = [own.as_bytes(), NEXT.as_bytes(), of_owner.as_bytes()].concat();
+            HeaderValue::from_maybe_shared(Bytes::from(both)).ok()
+        }
+        (own, of_owner) => own.or(of_owner),
     }
-    add_item(left, limit.name.as_str(), ";r=", *remaining);
-    add_number(left, ";t=", whole_seconds(*resets_in));
-    policy.push_str(shared);
-    left.push_str(shared);
+}
+
+fn describe(limits: &[Limit], shared: &str) -> String {
+    let mut policy = String::new();
+    for limit in limits {
+        add_item(&mut policy, limit.name.as_str(), ";q=", limit.amount);
+        match limit.window {
+            Window::Seconds(seconds) => add_number(&mut policy, ";w=", seconds.into()),
+            Window::Day => policy.push_str(";w=86400"),
+            // Months differ in length.
+            Window::Month => {}
+        }
+        policy.push_str(shared);
+    }
+    policy
 }
 
 /// Adds an item of a list with its first parameter. Names of limits need no escaping.
 fn add_item(list: &mut String, name: &str, parameter: &str, number: u64) {
-    list.push_str(if list.is_empty() { "\"" } else { ", \"" });
+    list.push_str(if list.is_empty() { "" } else { NEXT });
+    list.push('"');
     list.push_str(name);
     list.push('"');
     add_number(list, parameter, number);

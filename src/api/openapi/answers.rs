@@ -21,7 +21,9 @@ use crate::{
     config::LegacyHeaders,
     domain::{
         denial::PublicDenial,
-        limits::{Allowance, CreditsState, Exceeded, Limit, LimitName, LimitReadings, LimitState, SpentUp, Window},
+        limits::{
+            Allowance, CreditsState, Exceeded, Limit, LimitName, LimitReadings, LimitState, Limits, SpentUp, Window,
+        },
         scope::{ADMIN_SCOPE, CONSOLE_SCOPE, VERIFY_SCOPE},
     },
     protect::LimitReport,
@@ -51,16 +53,17 @@ fn takes_keys(access: Access) -> bool {
     )
 }
 
-/// A limit that is exhausted, for examples.
-struct Exhausted(Limit);
+/// Limits that are exhausted, for examples.
+struct Exhausted(Limits);
 
 impl LimitReadings for Exhausted {
-    fn visit(&self, visitor: &mut dyn FnMut(LimitState<'_>)) {
-        visitor(LimitState { limit: &self.0, remaining: 0, resets_in: Duration::from_secs(34) });
+    fn limits(&self) -> &Limits {
+        &self.0
     }
 
-    fn count(&self) -> usize {
-        1
+    fn visit(&self, visitor: &mut dyn FnMut(LimitState<'_>)) {
+        let exhausted = |limit| LimitState { limit, remaining: 0, resets_in: Duration::from_secs(34) };
+        self.0.as_slice().iter().for_each(|limit| visitor(exhausted(limit)));
     }
 
     fn credits(&self) -> Option<CreditsState> {
@@ -70,7 +73,8 @@ impl LimitReadings for Exhausted {
 
 fn limited(kind: CredentialKind) -> Reason {
     let limit = LimitName::parse("minute").and_then(|name| Limit::new(name, 1000, Window::Seconds(60)));
-    let exhausted: Arc<dyn LimitReadings> = Arc::new(Exhausted(limit.expect("a limit")));
+    let limits = Limits::new(vec![limit.expect("a limit")]).expect("limits");
+    let exhausted: Arc<dyn LimitReadings> = Arc::new(Exhausted(limits));
     let allowance = Allowance { of_key: Some(exhausted), of_owner: None };
     let retry_after = Some(Duration::from_secs(34));
     let exceeded = Exceeded { allowance, violated: 1, credits: SpentUp::default(), retry_after };

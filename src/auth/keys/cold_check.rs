@@ -164,11 +164,10 @@ impl ColdChecks {
             let until = clock::now().after(ABSENCE_LASTS);
             return Ok((found(Standing::Absent { until }), Way::Row, None));
         };
-        let key = ProvenKey {
-            record: Arc::new(stored.record.clone()),
-            uses: self.cache.uses(id).unwrap_or_else(|| self.uses.counter(id)),
-            meters: self.limiter.meters(&stored.record),
-        };
+        let mut record = stored.record.clone();
+        let meters = self.limiter.meters(&mut record);
+        let uses = self.cache.uses(id).unwrap_or_else(|| self.uses.counter(id));
+        let key = ProvenKey { record: Arc::new(record), uses, meters };
         if self.cache.has_proof(id, &proof) {
             return Ok((found(Standing::Proven { proof, key }), Way::Row, None));
         }

@@ -81,8 +81,8 @@ impl Limiter {
         Self { registry, fetcher, credits, counts, patience }
     }
 
-    /// The meters for a key whose row was read.
-    pub(in crate::auth) fn meters(&self, record: &KeyRecord) -> Meters {
+    /// The meters for a key whose row was read. The record gets the copies of its limits that others have already.
+    pub(in crate::auth) fn meters(&self, record: &mut KeyRecord) -> Meters {
         self.registry.meters(record, self.credits.purses())
     }
 
@@ -194,7 +194,7 @@ impl Limiter {
 
 /// The next answer to this meter.
 fn changed(meter: Option<&Meter>) -> impl Future<Output = ()> {
-    let mut notified = meter.map(|meter| Box::pin(meter.changed.notified()));
+    let mut notified = meter.map(|meter| Box::pin(meter.answers().notified()));
     if let Some(notified) = &mut notified {
         notified.as_mut().enable();
     }

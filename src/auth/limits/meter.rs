@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use super::{
     purse::{self, Purse},
+    purses::SharedPurse,
     slice::{Question, Reading, Slice},
 };
 use crate::{
@@ -25,28 +26,10 @@ use crate::{
 /// The bit that stands for credits. Those of limits come from the other end.
 pub(super) const CREDITS: u32 = 1 << (u32::BITS - 1);
 
-/// The credits of a key or of an owner, for as long as this replica has something to do with them. Unlike a meter, it
-/// outlives changes of the key and its place in memory, because what it has in hand has to be given back.
-pub(in crate::auth) struct SharedPurse {
-    purse: Mutex<Purse>,
-    /// Notified when the database has answered, or has not.
-    changed: Arc<Notify>,
-}
-
-impl SharedPurse {
-    pub(super) fn new(purse: Purse) -> Self {
-        Self { purse: Mutex::new(purse), changed: Arc::default() }
-    }
-
-    pub(super) fn lock(&self) -> MutexGuard<'_, Purse> {
-        // Nothing panics while it is locked.
-        self.purse.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn tell_waiting(&self) {
-        self.changed.notify_waiters();
-    }
-}
+/// The number of signals that meters share. A waiting request also wakes when another meter with its signal was
+/// answered, and looks for nothing; a signal of its own would be a sixth of a meter's memory.
+const SIGNALS: usize = 256;
+static ANSWERED: [Notify; SIGNALS] = [const { Notify::const_new() }; SIGNALS];
 
 /// The limits of a key or of an owner, with their slices. Shared by everybody who uses it: all findings about a key,
 /// and all keys of an owner.
@@ -58,9 +41,6 @@ pub(in crate::auth) struct Meter {
     slices: Mutex<Box<[Slice]>>,
     /// The credits, if there are any. Locked after the slices.
     purse: Option<Arc<SharedPurse>>,
-    /// Notified when the database has answered, or has not. Other meters share it: those with the same purse, or with
-    /// the same place in the [`Registry`](super::registry::Registry).
-    pub(super) changed: Arc<Notify>,
 }
 
 /// What stands in the way of a request, as a bit for each limit, and one for credits.
@@ -91,19 +71,19 @@ pub(super) struct Slices<'a> {
 impl Meter {
     /// A meter that has nothing in hand. What `before`, the holder's meter until now, has in hand of limits that stay
     /// the same is passed on.
-    pub(super) fn new(
-        holder: Holder,
-        limits: Limits,
-        purse: Option<Arc<SharedPurse>>,
-        changed: &Arc<Notify>,
-        before: Option<&Self>,
-    ) -> Self {
+    pub(super) fn new(holder: Holder, limits: Limits, purse: Option<Arc<SharedPurse>>, before: Option<&Self>) -> Self {
         let mut before = before.map(Self::lock);
         let slice = |limit: &Limit| before.as_mut().and_then(|before| before.hand_over(limit)).unwrap_or_default();
         let slices = limits.as_slice().iter().map(slice).collect();
         drop(before);
-        let changed = Arc::clone(purse.as_ref().map_or(changed, |purse| &purse.changed));
-        Self { holder, limits, slices: Mutex::new(slices), purse, changed }
+        Self { holder, limits, slices: Mutex::new(slices), purse }
+    }
+
+    /// Notified when the database has answered, or has not. Other meters share it: those with the same purse, or with
+    /// the same signal.
+    pub(super) fn answers(&self) -> &Notify {
+        let shared = || &ANSWERED[self.holder.as_u128() as usize % SIGNALS];
+        self.purse.as_ref().map_or_else(shared, |purse| purse.answers())
     }
 
     /// Whether this meter counts exactly these limits, and spends these credits.
@@ -129,8 +109,11 @@ impl Meter {
 
     /// The limits on which a request is charged.
     pub(super) fn chosen_by(&self, spending: &Spending<'_>) -> u32 {
-        let applies = |(at, limit): (usize, &Limit)| u32::from(spending.applies_to(limit)) << at;
         let credits = if self.purse.is_some() && spending.applies_to_credits() { CREDITS } else { 0 };
+        if spending.applies_to_all() {
+            return credits | ((1 << self.limits.as_slice().len()) - 1);
+        }
+        let applies = |(at, limit): (usize, &Limit)| u32::from(spending.applies_to(limit)) << at;
         self.limits.as_slice().iter().enumerate().map(applies).fold(credits, |bits, bit| bits | bit)
     }
 
@@ -150,13 +133,13 @@ impl Meter {
     /// The database has answered.
     pub(super) fn answered(&self, at: usize, question: Question, grant: &SliceGrant, now: MonotonicTime) {
         self.lock().slices[at].answered(question, grant, now);
-        self.changed.notify_waiters();
+        self.answers().notify_waiters();
     }
 
     /// The database has not answered, or it is unknown what it did.
     pub(super) fn failed(&self, at: usize, question: Question, now: MonotonicTime) {
         self.lock().slices[at].failed(question, now);
-        self.changed.notify_waiters();
+        self.answers().notify_waiters();
     }
 
     /// Whether an answer about a limit may still come.
@@ -179,7 +162,7 @@ impl Meter {
     /// The question could not be asked.
     pub(super) fn give_up(&self, at: usize, now: MonotonicTime) {
         self.lock().slices[at].give_up(now);
-        self.changed.notify_waiters();
+        self.answers().notify_waiters();
     }
 }
 
@@ -295,6 +278,10 @@ impl Slices<'_> {
 }
 
 impl LimitReadings for Meter {
+    fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     fn visit(&self, visitor: &mut dyn FnMut(LimitState<'_>)) {
         let now = clock::now();
         // An owner's may be as many again as those of the plan.
@@ -310,13 +297,9 @@ impl LimitReadings for Meter {
         }
     }
 
-    fn count(&self) -> usize {
-        self.limits.as_slice().len()
-    }
-
     fn credits(&self) -> Option<CreditsState> {
-        let now = clock::now();
-        let (remaining, refills_in) = self.purse.as_ref()?.lock().remaining(now);
+        let purse = self.purse.as_ref()?;
+        let (remaining, refills_in) = purse.lock().remaining(clock::now());
         Some(CreditsState { remaining, refills_in })
     }
 }
@@ -338,6 +321,17 @@ impl Meters {
 
     /// How many limits the key's own meter has: bits of its owner's follow those.
     pub(super) fn own_count(&self) -> usize {
-        self.own.as_ref().map_or(0, |meter| meter.count())
+        self.own.as_ref().map_or(0, |meter| meter.limits.as_slice().len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_meter_takes_little_memory() {
+        // With the two numbers of an `Arc`; its slices are beside it.
+        assert!(size_of::<Meter>() + 16 <= 72, "{}", size_of::<Meter>());
     }
 }

@@ -9,7 +9,9 @@ use std::{
     },
 };
 
-use super::{meter::SharedPurse, purse::Purse};
+use tokio::sync::Notify;
+
+use super::purse::Purse;
 use crate::{
     auth::coherence::MonotonicTime,
     domain::limits::{Holder, SpentCredits},
@@ -17,6 +19,33 @@ use crate::{
 
 /// Into how many parts they are divided, so that whoever looks at all of them holds nobody up.
 pub(super) const PARTS: usize = 64;
+
+/// The credits of a key or of an owner, for as long as this replica has something to do with them. Unlike a meter, it
+/// outlives changes of the key and its place in memory, because what it has in hand has to be given back.
+pub(in crate::auth) struct SharedPurse {
+    purse: Mutex<Purse>,
+    answered: Notify,
+}
+
+impl SharedPurse {
+    pub(super) fn new(purse: Purse) -> Self {
+        Self { purse: Mutex::new(purse), answered: Notify::new() }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Purse> {
+        // Nothing panics while it is locked.
+        self.purse.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notified when the database has answered, or has not.
+    pub(super) fn answers(&self) -> &Notify {
+        &self.answered
+    }
+
+    pub(super) fn tell_waiting(&self) {
+        self.answered.notify_waiters();
+    }
+}
 
 /// Finds the purse of a holder. It keeps a purse as long as a key in memory needs it, or until all is settled that it
 /// has ever had. So there are as many as the memory of keys has places, and those of keys that were forgotten in the

@@ -8,8 +8,7 @@ use tokio::{runtime::Handle, sync::mpsc};
 use super::{
     counts::{Grant, LimitCounts},
     fetcher::BATCHES_AT_ONCE,
-    meter::SharedPurse,
-    purses::{PARTS, Purses},
+    purses::{PARTS, Purses, SharedPurse},
     registry::Registry,
 };
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{CREDITS, Limit};
+use super::{CREDITS, Limit, Limits};
 
 /// What is left of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,11 +28,11 @@ pub struct CreditsState {
 
 /// The limits of one holder, which can be read at any time.
 pub trait LimitReadings: Send + Sync {
+    /// The limits.
+    fn limits(&self) -> &Limits;
+
     /// Visits each limit.
     fn visit(&self, visitor: &mut dyn FnMut(LimitState<'_>));
-
-    /// The number of limits.
-    fn count(&self) -> usize;
 
     /// What is left of the credits, if there are any.
     fn credits(&self) -> Option<CreditsState>;

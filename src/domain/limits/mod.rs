@@ -16,7 +16,13 @@ mod stored;
 mod text;
 mod window;
 
-use std::{num::NonZeroI64, sync::Arc};
+use std::{
+    any::Any,
+    fmt,
+    hash::{Hash, Hasher},
+    num::NonZeroI64,
+    sync::{Arc, OnceLock},
+};
 
 use sha2::{Digest, Sha256};
 
@@ -39,8 +45,14 @@ pub const LIMITS_MAX: usize = 10;
 
 /// The limits on a key or on an owner, each with another name. Cheap to clone; most keys have none, which takes no
 /// memory besides the pointer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Limits(Option<Arc<Vec<Limit>>>);
+#[derive(Clone, Default)]
+pub struct Limits(Option<Arc<Defined>>);
+
+struct Defined {
+    limits: Box<[Limit]>,
+    /// See [`Limits::described`]: as those of a key, and as those of an owner.
+    descriptions: [OnceLock<Box<dyn Any + Send + Sync>>; 2],
+}
 
 impl Limits {
     /// Limits with names that differ.
@@ -56,8 +68,12 @@ impl Limits {
         match repeated {
             Some((_, limit)) => Err(InvalidLimits::Repeated(limit.name.clone())),
             None if limits.is_empty() => Ok(Self(None)),
-            None => Ok(Self(Some(Arc::new(limits)))),
+            None => Ok(Self::defined(limits)),
         }
+    }
+
+    fn defined(limits: Vec<Limit>) -> Self {
+        Self(Some(Arc::new(Defined { limits: limits.into(), descriptions: Default::default() })))
     }
 
     /// These limits of an owner, and those of the owner's plan whose names they don't have: an administrator who has
@@ -68,13 +84,26 @@ impl Limits {
         match (self.is_empty(), of_plan.is_empty()) {
             (_, true) => self,
             (true, false) => plan.clone(),
-            (false, false) => Self(Some(Arc::new([self.as_slice(), &of_plan].concat()))),
+            (false, false) => Self::defined([self.as_slice(), &of_plan].concat()),
         }
     }
 
     /// The limits.
     pub fn as_slice(&self) -> &[Limit] {
-        self.0.as_ref().map_or(&[], |limits| limits.as_slice())
+        self.0.as_ref().map_or(&[], |defined| &defined.limits)
+    }
+
+    /// How responses describe these limits, which is the same for all of them, so it is kept: `describe` is asked once,
+    /// for each answer to whether they are those of an owner. `None` if there are none.
+    pub fn described<T: Any + Send + Sync>(&self, of_owner: bool, describe: impl FnOnce(&[Limit]) -> T) -> Option<&T> {
+        let defined = self.0.as_deref()?;
+        let description = &defined.descriptions[usize::from(of_owner)];
+        description.get_or_init(|| Box::new(describe(&defined.limits))).downcast_ref()
+    }
+
+    /// Whether nobody else has this copy.
+    pub fn are_unshared(&self) -> bool {
+        self.0.as_ref().is_none_or(|defined| Arc::strong_count(defined) == 1)
     }
 
     /// Whether more may be used than with `others`: at least one of them is gone or looser.
@@ -106,14 +135,39 @@ impl Limits {
     }
 }
 
+impl PartialEq for Limits {
+    fn eq(&self, other: &Self) -> bool {
+        let are_one = matches!((&self.0, &other.0), (Some(one), Some(other)) if Arc::ptr_eq(one, other));
+        are_one || self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for Limits {}
+
+impl Hash for Limits {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_slice().hash(state);
+    }
+}
+
+impl fmt::Debug for Limits {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_slice().fmt(formatter)
+    }
+}
+
 /// Whose use is counted: a key, or an owner with all of their keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Holder(u128);
+pub struct Holder {
+    // One number would be aligned to 16 bytes, and leave half of that unused wherever it is beside a pointer.
+    high: u64,
+    low: u64,
+}
 
 impl Holder {
     /// A key.
     pub fn of_key(key: KeyId) -> Self {
-        Self(key.as_uuid().as_u128())
+        Self::from_u128(key.as_uuid().as_u128())
     }
 
     /// An owner: the first 128 bits of a SHA-256 over the parts, each prefixed with its length, so that no two owners
@@ -125,17 +179,17 @@ impl Holder {
             hash.update(part);
         }
         let hash: [u8; 32] = hash.finalize().into();
-        Self(u128::from_be_bytes(*hash.first_chunk().expect("32 bytes hold 16")))
+        Self::from_u128(u128::from_be_bytes(*hash.first_chunk().expect("32 bytes hold 16")))
     }
 
     /// The holder that the database has under this number.
     pub fn from_u128(number: u128) -> Self {
-        Self(number)
+        Self { high: (number >> 64) as u64, low: number as u64 }
     }
 
     /// As the database has it.
     pub fn as_u128(self) -> u128 {
-        self.0
+        u128::from(self.high) << 64 | u128::from(self.low)
     }
 }
 

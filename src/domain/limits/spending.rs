@@ -33,6 +33,11 @@ impl Spending<'_> {
         Price { cost: self.cost, at_least: self.at_least }
     }
 
+    /// Whether all limits apply, as they mostly do.
+    pub fn applies_to_all(&self) -> bool {
+        !self.free && self.only.is_empty()
+    }
+
     /// Whether this limit applies.
     pub fn applies_to(&self, limit: &Limit) -> bool {
         !self.free && (self.only.is_empty() || self.only.contains(&limit.name))
