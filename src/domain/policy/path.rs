@@ -197,6 +197,11 @@ impl PathPattern {
     pub(super) fn takes(&self, path: &RequestPath<'_>) -> bool {
         self.fits(path, |own, part| own == part)
     }
+    /// `/**`
+    pub(super) fn everything() -> Self {
+        Self { parts: Box::default(), open: true }
+    }
+
 
     /// Whether the pattern matches a path under this comparison.
     pub(super) fn fits(&self, path: &RequestPath<'_>, same: fn(&str, &str) -> bool) -> bool {
