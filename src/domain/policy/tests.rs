@@ -5,6 +5,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use super::{letters::folded, *};
 
 mod cover;
+mod disguises;
 
 fn path(target: &str) -> Result<String, Unclear> {
     RequestPath::parse(target).map(|path| path.as_str().to_owned())
