@@ -259,8 +259,11 @@ impl<'a> Reader<'a> {
             Some(tags) => tags.find(name),
         };
         if tag.is_none() {
-            let known = self.tags.map(|tags| tags.names().collect::<Vec<_>>()).unwrap_or_default().join(", ");
-            let known = if known.is_empty() { String::new() } else { format!(": {known}") };
+            let known = match self.tags.map(|tags| tags.names().collect::<Vec<_>>()) {
+                None => String::new(),
+                Some(names) if names.is_empty() => ", and it declares none".to_owned(),
+                Some(names) => format!(": {}", names.join(", ")),
+            };
             self.problem(value.span().start, format!("tag must be one of those that usage.tags declares{known}"));
         }
         Some(NamedTag { name: name.into(), tag: tag? })

@@ -26,6 +26,8 @@ fn a_rule_names_a_tag_that_is_declared() {
     for wrong in ["\"other\"", "\"\"", "7"] {
         assert_eq!(problems_of(policy::parse(&text(wrong), Some(&tags))), [unknown]);
     }
+    let none = "line 2: tag must be one of those that usage.tags declares, and it declares none";
+    assert_eq!(problems_of(policy::parse(&text("\"other\""), Some(&UsageTags::default()))), [none]);
     // Where it is not known what is declared.
     assert!(parse(&text("\"other\"")).is_ok() && parse(&text("\"a b\"")).is_err());
 }
