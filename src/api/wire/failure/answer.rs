@@ -84,7 +84,7 @@ impl Failure {
             }
             Reason::Unavailable => Cause::Undecided.add_headers(status, response),
             Reason::InsufficientScopes(kind, scopes) => {
-                response.insert_header((WWW_AUTHENTICATE, kind.challenge_for_scopes(scopes)));
+                response.insert_header((WWW_AUTHENTICATE, kind.challenge_for_scopes(&scopes.to_string())));
             }
             Reason::MethodNotAllowed(allowed) => {
                 response.insert_header((ALLOW, *allowed));
@@ -139,7 +139,7 @@ fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
             format!("The credential lacks the scope {scope}.")
         }
         Reason::Limited(_, seconds, report) => exhausted(*seconds, report),
-        Reason::InsufficientScopes(_, scopes) => format!("The credential lacks one of these scopes: {scopes}."),
+        Reason::InsufficientScopes(_, scopes) => scopes.in_words(),
         Reason::InvalidJson(fault) => match fault {
             Fault::Missing => return Some("The body is missing; a JSON object is needed.".into()),
             Fault::NotUnicode => return Some("The body is not UTF-8, so it is not JSON.".into()),
