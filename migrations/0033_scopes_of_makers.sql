@@ -1,5 +1,5 @@
 -- A link into the console, and the session that begins with it, also end when the key that has made the link loses the scope
--- that it needs for that.
+-- that it needs for that; and whoever is taken off a plan comes back to none by an older token.
 
 -- As before, and the scope of a maker that is a key. Who may call it stays as it was.
 CREATE OR REPLACE FUNCTION console_access_stands(by_link boolean, owner_issuer text, owner_subject text, person text,
@@ -23,3 +23,8 @@ BEGIN
                                             WHERE disabled.issuer = maker.issuer AND disabled.subject = maker.subject)));
 END
 $$;
+
+-- When the newest token was issued whose claim has put the owner on a plan, once an administrator has taken them off it or has
+-- assigned another: `owner_plans` doesn't say then. NULL: none has, or an earlier version has forgotten it. In the row of the
+-- owner's limits, which is read and locked with them; most owners have none. No trigger looks at this.
+ALTER TABLE owner_limits ADD COLUMN plan_claimed_at timestamptz;
