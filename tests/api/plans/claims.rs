@@ -147,6 +147,17 @@ async fn with_a_claim_of_no_plan_there_is_nothing_is_added_and_the_operator_is_t
 }
 
 #[tokio::test]
+async fn a_claim_that_is_no_text_is_told_as_that_and_not_as_a_plan_without_a_name() {
+    let replica = replica_with(&[BY_CLAIM]).await;
+    let reply = alice(json!(5), Some(now())).posts(&replica, KEYS, json!({})).await;
+    reply.is_problem(503, "unknown_plan");
+    assert!(reply.text.contains("The claim of a plan in the token is no text"), "{}", reply.text);
+    let line = replica.prints("the claim of a plan in a token is no text").await;
+    let line: Value = serde_json::from_str(&line).expect("JSON");
+    assert_eq!((&line["plan"], &line["owner"]), (&Value::Null, &json!(ALICE)));
+}
+
+#[tokio::test]
 async fn whoever_is_taken_off_a_plan_gets_none_back_by_an_older_token() {
     let replica = replica_with(&[BY_CLAIM]).await;
     for name in ["free", "pro"] {

@@ -166,6 +166,9 @@ fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
         }
         Reason::PlanInUse(1) => return Some("1 owner is on the plan.".into()),
         Reason::PlanInUse(owners) => format!("{owners} owners are on the plan."),
+        Reason::UnknownPlan(plan) if plan.is_empty() => {
+            return Some("The claim of a plan in the token is no text, or an empty one.".into());
+        }
         Reason::UnknownPlan(plan) => format!("The token names the plan {}, and there is no such plan.", escaped(plan)),
         Reason::TooManyNewKeys(seconds) => {
             format!("The owner may make another key in {}.", counted(*seconds, "second"))
