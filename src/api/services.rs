@@ -14,11 +14,19 @@ use crate::{
         lifecycle::{KeyIssuer, Lifecycle},
         people::Sessions,
     },
-    domain::ports::{StoreError, ledger::KeyLedger, plans::PlanStore, usage::UsageStore},
+    domain::{
+        owner::Owner,
+        owner_id,
+        ports::{StoreError, ledger::KeyLedger, plans::PlanStore, usage::UsageStore},
+    },
     protect::{BoundedLog, Gate},
 };
 
-use super::{handlers::authorize::Authorize, readiness::Readiness, wire::failure::Reason};
+use super::{
+    handlers::authorize::Authorize,
+    readiness::Readiness,
+    wire::failure::{Missing, Reason},
+};
 
 /// The state shared by handlers and middleware of all workers.
 pub struct Services {
@@ -54,6 +62,15 @@ pub struct ConsoleLinks {
     pub sessions: Arc<Sessions>,
     /// The address at which browsers reach the console; `None` if it is the one that they ask for, on this machine.
     pub public_url: Option<String>,
+}
+
+impl Services {
+    /// The owner with this id, for what gives them something under their names, in which no key may stand. Whoever is
+    /// named so already can be looked at and disabled.
+    pub(crate) fn owner_to_change(&self, id: &str) -> Result<Owner, Reason> {
+        let owner = owner_id::read(id).filter(|owner| !self.issuer.keyring.has_key_in_names_of(owner));
+        owner.ok_or(Reason::NotFound(Missing::Owner))
+    }
 }
 
 pub(super) fn services(request: &HttpRequest) -> &Services {

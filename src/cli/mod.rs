@@ -168,7 +168,7 @@ fn dispatch(arguments: Arguments, hardened: Hardened) -> anyhow::Result<ExitCode
         Command::Migrate => migrate(&Settings::load(sources)?),
         // With their own exit codes.
         Command::Keys(keys) => return keys.run(sources),
-        Command::Policy(policy) => return Ok(policy.run()),
+        Command::Policy(policy) => return Ok(policy.run(sources)),
         Command::Doctor(doctor) => return doctor.run(sources),
         Command::Owners(owners) => owners.run(sources),
         Command::Plans(plans) => plans.run(sources),

@@ -7,13 +7,14 @@ use std::{
 
 use anyhow::{Context, bail};
 use keyward::{
-    config::policy,
+    config::{Settings, Sources, policy},
     domain::{
         api_key::Environment,
         denial::Denial,
         limits::LimitName,
         policy::{Asked, Demand, Host, Method, Policy as Rules, RequestPath, Rule, Shown, Unmet},
         scope::Scopes,
+        usage::UsageTags,
     },
 };
 
@@ -44,10 +45,14 @@ pub(super) enum PolicyCommand {
     Test(Test),
     /// Say everything that is wrong with a policy file.
     #[command(after_help = "\
+Tags must be declared by the setting usage.tags, as the configuration has it.
+
 Exit codes: 0 it is a policy, 2 it is none.
 
 Examples:
-  keyward policy check /etc/keyward/policy.toml")]
+  keyward policy check /etc/keyward/policy.toml
+  keyward policy check policy.toml --config keyward.toml
+  KEYWARD__USAGE__TAGS=search,export keyward policy check policy.toml")]
     Check {
         /// The policy file.
         #[arg(value_hint = clap::ValueHint::FilePath)]
@@ -98,10 +103,10 @@ enum Credential {
 }
 
 impl PolicyCommand {
-    pub(super) fn run(self) -> ExitCode {
+    pub(super) fn run(self, sources: Sources) -> ExitCode {
         let done = match self {
             Self::Test(test) => test.run(),
-            Self::Check { file } => check(&file),
+            Self::Check { file } => check(&file, sources),
         };
         done.unwrap_or_else(|error| {
             tell_line(format_args!("error: {error:#}"));
@@ -110,28 +115,38 @@ impl PolicyCommand {
     }
 }
 
-fn read(file: &Path) -> anyhow::Result<Rules> {
+/// `tags`: those that rules may name; if they are not known, any will do.
+fn read(file: &Path, tags: Option<&UsageTags>) -> anyhow::Result<Rules> {
     let text = policy::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    policy::parse(&text, None).with_context(|| format!("{} is no policy", file.display()))
+    policy::parse(&text, tags).with_context(|| format!("{} is no policy", file.display()))
 }
 
-fn check(file: &Path) -> anyhow::Result<ExitCode> {
-    let policy = read(file)?;
-    let rules = policy.rules().len();
-    let told =
-        if rules == 1 { "1 rule, and it is good.".to_owned() } else { format!("{rules} rules, all of them good.") };
+fn check(file: &Path, sources: Sources) -> anyhow::Result<ExitCode> {
+    let tags = Settings::load(sources).and_then(|settings| settings.usage_tags());
+    let policy = read(file, tags.as_ref().ok())?;
+    let (told, look_at) = match policy.rules().len() {
+        1 => ("1 rule, and it is good.".to_owned(), "It looks at"),
+        rules => (format!("{rules} rules, all of them good."), "They look at"),
+    };
     print_line_unless_closed(told)?;
     if policy.looks_at().anything() {
-        print_line_unless_closed(
-            "They look at what a gateway tells, so server.trusted_proxies must name its network, or it asks by server.socket.",
-        )?;
+        print_line_unless_closed(format_args!(
+            "{look_at} what a gateway tells, so server.trusted_proxies must name its network, or it asks by server.socket."
+        ))?;
+    }
+    if let Err(unknown) = tags
+        && policy.rules().iter().any(|rule| rule.demand.tag.is_some())
+    {
+        print_line_unless_closed(format_args!(
+            "Tags were not checked, because the setting usage.tags can't be read: {unknown}"
+        ))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 impl Test {
     fn run(&self) -> anyhow::Result<ExitCode> {
-        let policy = read(&self.policy)?;
+        let policy = read(&self.policy, None)?;
         let scopes = Scopes::parse(self.scope.iter().map(String::as_str))?;
         let asked = match self.asked() {
             Ok(asked) => asked,

@@ -6,7 +6,7 @@ use super::{
     keys::validate::parsed,
     loading::{Check, names::SECRETS},
 };
-use crate::domain::api_key::Prefix;
+use crate::domain::{api_key::Prefix, usage::UsageTags};
 
 impl Settings {
     /// The configuration of `keyward serve`.
@@ -143,6 +143,14 @@ impl Settings {
     /// The problems of the section, and unknown settings.
     pub fn usage(&self) -> Result<Usage, Problems> {
         self.section(Usage::read)
+    }
+
+    /// The setting `usage.tags`.
+    ///
+    /// # Errors
+    /// The problems of the setting, and unknown settings.
+    pub fn usage_tags(&self) -> Result<UsageTags, Problems> {
+        self.section(Usage::read_tags)
     }
 
     /// How long the sessions of people last, from the section `[console]`.

@@ -41,6 +41,16 @@ impl Gate {
         self.log_outage(request, &mut |suppressed| {
             let issuer = escaped(&identity.owner.issuer);
             let owner = owner_id::write(&identity.owner);
+            if plan.is_empty() {
+                tracing::error!(
+                    issuer,
+                    owner,
+                    suppressed,
+                    "the claim of a plan in a token is no text, or an empty one: its owner can't create or widen keys \
+                     until you assign a plan (keyward owners plan), or correct the claim"
+                );
+                return;
+            }
             let plan = escaped(&plan);
             tracing::error!(
                 plan,

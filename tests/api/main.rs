@@ -44,6 +44,7 @@ mod hosts;
 mod idempotency;
 mod installing;
 mod issuers;
+mod kept_keys;
 mod key_changes_command;
 mod key_life;
 mod key_selection_command;

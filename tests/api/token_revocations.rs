@@ -61,6 +61,33 @@ async fn where_tokens_of_any_issuer_are_accepted_whose_is_meant_has_to_be_said()
 }
 
 #[tokio::test]
+async fn a_whole_token_is_no_name_of_one_and_is_kept_nowhere() {
+    let replica = replica().await;
+    let victim = bearer(json!({ "jti": "1" }));
+    let token = &victim.token;
+    for (member, claim) in [("tokenId", "jti"), ("subject", "sub"), ("issuer", "iss")] {
+        for text in [token.clone(), format!("Bearer {token}")] {
+            let mut body = json!({ "issuer": "", "reason": "leaked" });
+            if member == "issuer" {
+                body["subject"] = json!("victim");
+            }
+            body[member] = json!(text);
+            let reply = revoke(&replica, body).await;
+            assert_eq!(reply.wrong_fields(), [(format!("/{member}"), "invalid".to_owned())]);
+            assert!(reply.text.contains(&format!("send the claim {claim} of its payload")), "{}", reply.text);
+            assert!(!reply.text.contains(&token[..60]), "{}", reply.text);
+        }
+    }
+    assert!(is_accepted(&victim, &replica).await);
+    revoke(&replica, json!({ "issuer": "", "tokenId": "1" })).await.is(200);
+    assert!(!is_accepted(&victim, &replica).await);
+    replica.prints("revoked tokens").await;
+    assert!(!replica.output().contains(&token[..60]));
+    let audit = Person::administrator().gets(&replica, "/v1/admin/audit").await;
+    assert!(!audit.text.contains(&token[..60]), "{}", audit.text);
+}
+
+#[tokio::test]
 async fn where_one_issuer_is_configured_it_is_the_one_that_is_meant() {
     let replica = replica_with(&[("KEYWARD__JWT__ISSUER", ISSUER)]).await;
     let (root, victim) = (administrator_of(ISSUER), bearer(json!({ "iss": ISSUER })));

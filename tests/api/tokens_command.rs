@@ -70,6 +70,14 @@ async fn whose_tokens_are_meant_must_be_clear() {
         assert_eq!(ended.code, Some(code), "{options:?}: {ended:#?}");
         assert!(ended.stderr.contains(told) && ended.stderr.lines().count() == 1, "{options:?}: {ended:#?}");
     }
+    // A whole token would be kept, and end nothing.
+    let token = bearer(value!({ "jti": "1" })).token;
+    for (option, claim) in [("--token-id", "jti"), ("--subject", "sub")] {
+        let ended = revoke(&[option, &token, "--issuer", ""]).await;
+        let told = format!("{option} is a whole token: give the claim {claim} of its payload instead");
+        assert!(ended.code == Some(2) && ended.stderr.contains(&told), "{ended:#?}");
+        assert!(!ended.stderr.contains(&token[..60]), "{ended:#?}");
+    }
     // Where one issuer is configured, it is the one that is meant, and no other can be.
     let issuer = "https://login.example.com/";
     let with_an_issuer = async |options: &[&str]| {

@@ -83,6 +83,30 @@ async fn links_and_sessions_that_a_key_has_made_end_with_it_on_every_replica() {
 }
 
 #[tokio::test]
+async fn links_and_sessions_that_a_key_has_made_rest_while_it_lacks_the_scope_for_that() {
+    let service = Service::start().await;
+    let other = service.another().await;
+    let (id, key) = backend_key(&service).await;
+    let mut browser = Browser::new(&service.replica);
+    follows(&mut browser, &link_by(&service, &key).await).await;
+    let open = link_by(&service, &key).await;
+    let path = format!("/v1/admin/keys/{id}");
+    administer(&other, &service, Method::PATCH, &path, json!({ "scopes": [] })).await;
+    for replica in [&service.replica, &other] {
+        assert_eq!(browser.at(replica).get("/console/keys").await.status, 403);
+        assert_eq!(Browser::new(replica).get(&open).await.status, 410);
+    }
+    let secret = open.split_once("?link=").expect("a secret").1;
+    assert_eq!(Browser::new(&other).post("/console/handed-over", &[("link", secret)]).await.status, 410);
+    let again = json!({ "scopes": ["keyward:console"] });
+    let backend = token(&service, "keyward:console");
+    let sent = request(Method::PATCH, other.url(&format!("/v1/keys/{id}"))).bearer_auth(backend).json(&again);
+    assert_eq!(sent.send().await.expect("an answer").status(), 200);
+    browser.open("/console/keys").await;
+    Browser::new(&service.replica).open(&open).await;
+}
+
+#[tokio::test]
 async fn revoking_the_tokens_of_a_backend_ends_the_links_and_sessions_that_it_has_made() {
     let service = Service::start().await;
     let other = service.another().await;

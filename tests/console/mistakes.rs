@@ -52,6 +52,10 @@ async fn no_text_that_is_kept_may_carry_a_key() {
         is_wrong(&page, field, "carries the text of a key");
         page.lacks(secret);
     }
+    let scopes = format!("orders:read x:{}", key.key);
+    let page = alice.post("/console/keys", &[("scopes", "orders:write"), ("scopes", &scopes)]).await;
+    is_wrong(&page, "scopes", "carries the text of a key");
+    page.lacks(secret);
     let path = format!("/console/keys/{id}");
     for action in ["disable", "revoke"] {
         let page = alice.post(&path, &[("action", action), ("reason", &text)]).await;
@@ -63,6 +67,10 @@ async fn no_text_that_is_kept_may_carry_a_key() {
     let owner = eve.open("/console/owners").await.between("/console/owners/one?id=", "\"");
     let page = eve.post(&format!("/console/owners/one?id={owner}"), &[("action", "disable"), ("reason", &text)]).await;
     is_wrong(&page, "disable-reason", "carries the text of a key");
+    eve.open("/console/all/keys/new").await;
+    let page = eve.post("/console/all/keys", &[("owner_subject", &*key.key)]).await;
+    is_wrong(&page, "owner_subject", "carries the text of a key");
+    page.lacks(secret);
     eve.open("/console/plans/new").await;
     let page = eve.post("/console/plans", &[("name", "free"), ("description", &text)]).await;
     is_wrong(&page, "description", "carries the text of a key");

@@ -96,7 +96,7 @@ pub(crate) async fn replace(
     id: Path<String>,
     body: Bytes,
 ) -> Answer {
-    let owner = owner_id::read(&id).ok_or(Reason::NotFound(Missing::Owner))?;
+    let owner = services.owner_to_change(&id)?;
     let preconditions = Conditions::of(&request)?.of_change();
     let mut fields = Fields::of(&request, &body, OWNER_LIMITS)?;
     fields.take_read_only("owner", &serde_json::to_value(Owner::new(&owner)).unwrap_or_default());

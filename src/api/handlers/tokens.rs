@@ -7,10 +7,11 @@ use actix_web::{
     web::{Bytes, Data},
 };
 use serde::Serialize;
+use serde_json::Value;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::keys::requests::{identifier, instant};
+use super::keys::requests::{self, instant};
 use crate::api::{
     access::root_span::in_request,
     services::{Services, unavailable},
@@ -19,7 +20,7 @@ use crate::api::{
         failure::{Answer, Reason},
         request::{
             bodies::TOKEN_REVOCATION,
-            fields::{Fields, invalid, parsed},
+            fields::{Fields, Read, invalid, parsed, text},
         },
         times::{self, now},
     },
@@ -28,7 +29,7 @@ use crate::{
     auth::{jwt::TokenLives, lifecycle::Caller},
     domain::{
         escape::escaped,
-        token::{TokenRevocation, WhichTokens, is_too_late},
+        token::{TokenRevocation, WhichTokens, has_jwt_in, is_too_late},
     },
     telemetry::outage::millis,
 };
@@ -126,8 +127,8 @@ pub(crate) fn revocation(
 ) -> Result<TokenRevocation, Reason> {
     let mut fields = Fields::of(request, body, TOKEN_REVOCATION)?;
     let issuer = issuer(&mut fields, issuers);
-    let token_id = fields.take("tokenId", identifier(1));
-    let subject = fields.take("subject", identifier(1));
+    let token_id = fields.take("tokenId", identifier(1, "jti"));
+    let subject = fields.take("subject", identifier(1, "sub"));
     let not_before = fields.take("notBefore", |value| match instant(value)? {
         instant if is_too_late(instant, now) => invalid("in_the_future", "must not be in the future"),
         instant => Ok(instant),
@@ -170,6 +171,17 @@ pub(crate) fn revocation(
     fields.finish(revocation)
 }
 
+/// A claim of the tokens. A whole token in its place would revoke nothing, and be kept for everybody who reads the audit.
+fn identifier(shortest: usize, claim: &'static str) -> impl Fn(Value) -> Read<String> {
+    move |value| {
+        let given = text(value)?;
+        if has_jwt_in(&given) {
+            return invalid("invalid", format!("is a whole token: send the claim {claim} of its payload instead"));
+        }
+        requests::identifier(shortest)(Value::String(given))
+    }
+}
+
 /// The issuer, and the longest lifetime of its tokens. An issuer that is not configured is an error: success would
 /// suggest that something had been revoked.
 fn issuer(fields: &mut Fields, issuers: &TokenLives) -> Option<(String, Duration)> {
@@ -178,7 +190,7 @@ fn issuer(fields: &mut Fields, issuers: &TokenLives) -> Option<(String, Duration
         None => invalid("invalid", "no tokens of this issuer are accepted here; it is their iss, to the letter"),
     };
     let is_given = fields.is_given("issuer");
-    match (fields.take("issuer", |value| known(identifier(0)(value)?)), issuers.only_issuer()) {
+    match (fields.take("issuer", |value| known(identifier(0, "iss")(value)?)), issuers.only_issuer()) {
         (Some(given), _) => Some(given),
         (None, Some(only)) if !is_given => known(only.to_owned()).ok(),
         (None, None) if !is_given => {

@@ -16,8 +16,7 @@ use crate::{
         wire::{
             confirmation::Confirmation,
             credits,
-            failure::{Answer, Missing, Reason},
-            owner_id,
+            failure::{Answer, Reason},
             request::{
                 bodies::TOP_UP,
                 fields::{Fields, parsed},
@@ -62,7 +61,7 @@ pub(crate) async fn owner(
     id: Path<String>,
     body: Bytes,
 ) -> Answer {
-    let owner = owner_id::read(&id).ok_or(Reason::NotFound(Missing::Owner))?;
+    let owner = services.owner_to_change(&id)?;
     let (top_up, reason) = read_top_up(&request, &body)?;
     let once = idempotency::of(&request, &caller, &body)?;
     let change = OwnerLimitsChange {

@@ -162,12 +162,7 @@ pub(super) fn adds_anything(key: &ManagedKey, before: &ManagedKey) -> bool {
 
 /// A successor has a lifetime of its own, so it counts as later.
 fn ends_later(key: &ManagedKey, before: &ManagedKey) -> bool {
-    key.record.id != before.record.id
-        || match (key.record.expires_at, before.record.expires_at) {
-            (_, None) => false,
-            (None, Some(_)) => true,
-            (Some(end), Some(earlier)) => end > earlier,
-        }
+    key.record.id != before.record.id || key.record.outlasts(&before.record)
 }
 
 /// The instant after `span`; `None` beyond the last possible date.

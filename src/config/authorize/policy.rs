@@ -17,7 +17,10 @@ use crate::config::{Problems, loading::names::nearest_of};
 use crate::domain::{
     api_key::Environment,
     limits::{AMOUNT_MAX, LimitName},
-    policy::{Demand, HostPattern, Method, NamedTag, PATTERNS_MAX, PLACES_MAX, PathPattern, Policy, RULES_MAX, Rule},
+    policy::{
+        Demand, HostPattern, Method, NamedTag, PATTERNS_MAX, PLACES_MAX, PathPattern, Policy, RULES_MAX, Rule,
+        never_met,
+    },
     scope::Scopes,
     usage::{UsageTag, UsageTags},
 };
@@ -130,13 +133,15 @@ impl<'a> Reader<'a> {
             );
             return Vec::new();
         }
-        let rules: Vec<Rule> = tables.iter().map(|table| self.rule(table)).collect();
-        self.refuse_what_is_too_much(&rules);
-        self.refuse_what_is_never_met(&rules);
+        let (rules, read): (Vec<Rule>, Vec<bool>) = tables.iter().map(|table| self.rule(table)).unzip();
+        if !self.refuse_what_is_too_much(&rules) {
+            self.refuse_what_is_never_met(rules.iter().zip(read).filter_map(|(rule, read)| read.then_some(rule)));
+        }
         rules
     }
 
-    fn refuse_what_is_too_much(&mut self, rules: &[Rule]) {
+    /// Whether there is too much.
+    fn refuse_what_is_too_much(&mut self, rules: &[Rule]) -> bool {
         let mut places = 0;
         for rule in rules {
             places += rule.hosts.len().max(1) * rule.paths.len().max(1);
@@ -144,23 +149,27 @@ impl<'a> Reader<'a> {
                 let cause =
                     format!("hosts times paths of all rules must be at most {PLACES_MAX}, and this rule is beyond");
                 self.problems.push((rule.line, cause));
-                return;
+                return true;
             }
         }
+        false
     }
 
-    /// A strict rule after a rule for everything is a mistake: it would admit what the strict rule should refuse.
-    fn refuse_what_is_never_met(&mut self, rules: &[Rule]) {
-        let takes_everything =
-            |rule: &&Rule| rule.hosts.is_empty() && rule.takes_every_path() && rule.methods.is_empty();
-        let Some(first) = rules.iter().find(takes_everything) else { return };
-        if let Some(never_met) = rules.iter().find(|rule| rule.line > first.line) {
-            let cause = format!("no request gets to this rule: the one on line {} takes all of them", first.line);
-            self.problems.push((never_met.line, cause));
+    /// A strict rule after one that takes all of its requests is a mistake: the first admits what the strict one should
+    /// refuse.
+    fn refuse_what_is_never_met<'r>(&mut self, rules: impl Iterator<Item = &'r Rule>) {
+        for (rule, earlier) in never_met(&rules.collect::<Vec<_>>()) {
+            let cause = format!(
+                "no request gets to this rule: the one on line {} takes all that this one would take",
+                earlier.line
+            );
+            self.problems.push((rule.line, cause));
         }
     }
 
-    fn rule(&mut self, table: &Spanned<DeValue<'_>>) -> Rule {
+    /// A rule, and whether all is read of it that decides which requests it takes. With the rest, it would take more.
+    fn rule(&mut self, table: &Spanned<DeValue<'_>>) -> (Rule, bool) {
+        let problems_before = self.problems.len();
         let line = self.line(table.span().start);
         let members = table.get_ref().as_table().expect("the caller has looked");
         for (name, _) in members.iter().filter(|(name, _)| !MEMBERS.contains(&&**name.get_ref())) {
@@ -179,8 +188,9 @@ impl<'a> Reader<'a> {
             let method = Method::parse(method).map(Method::into_owned);
             method.map_err(|_| "must be a method in capitals, such as GET".to_owned())
         });
+        let is_read = self.problems.len() == problems_before;
         let demand = self.demand(members);
-        Rule { line, hosts, paths, methods, demand }
+        (Rule { line, hosts, paths, methods, demand }, is_read)
     }
 
     fn demand(&mut self, members: &DeTable<'_>) -> Demand {
@@ -249,8 +259,11 @@ impl<'a> Reader<'a> {
             Some(tags) => tags.find(name),
         };
         if tag.is_none() {
-            let known = self.tags.map(|tags| tags.names().collect::<Vec<_>>()).unwrap_or_default().join(", ");
-            let known = if known.is_empty() { String::new() } else { format!(": {known}") };
+            let known = match self.tags.map(|tags| tags.names().collect::<Vec<_>>()) {
+                None => String::new(),
+                Some(names) if names.is_empty() => ", and it declares none".to_owned(),
+                Some(names) => format!(": {}", names.join(", ")),
+            };
             self.problem(value.span().start, format!("tag must be one of those that usage.tags declares{known}"));
         }
         Some(NamedTag { name: name.into(), tag: tag? })

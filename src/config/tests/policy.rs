@@ -26,6 +26,8 @@ fn a_rule_names_a_tag_that_is_declared() {
     for wrong in ["\"other\"", "\"\"", "7"] {
         assert_eq!(problems_of(policy::parse(&text(wrong), Some(&tags))), [unknown]);
     }
+    let none = "line 2: tag must be one of those that usage.tags declares, and it declares none";
+    assert_eq!(problems_of(policy::parse(&text("\"other\""), Some(&UsageTags::default()))), [none]);
     // Where it is not known what is declared.
     assert!(parse(&text("\"other\"")).is_ok() && parse(&text("\"a b\"")).is_err());
 }
@@ -121,13 +123,40 @@ limits = ["a b"]
         "line 19: methods: \"get\" must be a method in capitals, such as GET",
         "line 22: scopes_all means nothing together with anonymous = true: leave out one of them",
         "line 23: credentials means nothing together with anonymous = true: leave out one of them",
-        "line 24: no request gets to this rule: the one on line 20 takes all of them",
+        "line 24: no request gets to this rule: the one on line 20 takes all that this one would take",
         "line 27: environment is about API keys, and credentials names none",
         "line 28: cost is about API keys, and credentials names none",
+        "line 29: no request gets to this rule: the one on line 20 takes all that this one would take",
         "line 31: cost must be a whole number from 0 to 1000000000000",
         "line 32: limits: \"a b\" must be 1 to 50 letters, digits, dots, hyphens or underscores",
     ];
     assert_eq!(found, expected);
+}
+
+#[test]
+fn a_rule_that_no_request_gets_to_is_told_with_the_line_of_the_one_before() {
+    let rules = [
+        "paths = [\"/c/**\"]",
+        "paths = [\"/c/d\"]\nmethods = [\"POST\"]",
+        "hosts = [\"*.example.com\"]\nmethods = [\"GET\"]",
+        "paths = [\"/c/*\"]\nhosts = [\"a.example.com\"]",
+        "hosts = [\"a.example.com\"]\nmethods = [\"HEAD\"]",
+        "hosts = [\"a.example.com\"]\nmethods = [\"PUT\"]",
+        // What can't be read says nothing about the others.
+        "path = [\"/\"]",
+        "methods = [\"POST\"]",
+    ];
+    let text: String = rules.iter().map(|rule| format!("[[rules]]\n{rule}\n")).collect();
+    let found = lines(&text);
+    let told = |line: usize, earlier: usize| {
+        format!(
+            "line {line}: no request gets to this rule: the one on line {earlier} takes all that this one would take"
+        )
+    };
+    assert_eq!(found[..3], [told(3, 1), told(9, 1), told(12, 6)], "{found:#?}");
+    assert_eq!(found.len(), 4, "{found:#?}");
+    // The files that gateways are shipped with.
+    assert!(parse(include_str!("../../../deploy/envoy/policy.toml")).is_ok());
 }
 
 #[test]
@@ -146,16 +175,17 @@ fn a_file_without_rules_is_wrong_for_it_may_be_half_written() {
 
 #[test]
 fn there_is_an_end_to_rules_and_what_they_hold() {
-    let rules = |count| "[[rules]]\npaths = [\"/a\"]\n".repeat(count);
+    let rules = |count| (0..count).map(|number| format!("[[rules]]\npaths = [\"/{number}\"]\n")).collect::<String>();
     assert!(parse(&rules(10_000)).is_ok());
     assert_eq!(lines(&rules(10_001)), ["line 20001: this is rule 10001, and the last that may be is 10000"]);
     let paths = |count| format!("[[rules]]\npaths = [{}]\n", "\"/a\",".repeat(count));
     assert!(parse(&paths(100)).is_ok());
     assert_eq!(lines(&paths(101)), ["line 2: paths holds more than 100"]);
     let wide = format!("[[rules]]\nhosts = [{}]\npaths = [{}]\n", "\"a\",".repeat(100), "\"/a\",".repeat(100));
-    assert!(parse(&wide.repeat(20)).is_ok());
+    let different = |count| (0..count).map(|number| wide.replace("/a", &format!("/{number}"))).collect::<String>();
+    assert!(parse(&different(20)).is_ok());
     let beyond = "line 61: hosts times paths of all rules must be at most 200000, and this rule is beyond";
-    assert_eq!(lines(&wide.repeat(21)), [beyond]);
+    assert_eq!(lines(&different(21)), [beyond]);
 }
 
 #[test]

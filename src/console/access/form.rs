@@ -1,11 +1,14 @@
 //! What a form has sent: names and texts (URL Standard, `application/x-www-form-urlencoded`).
 
-use std::str::FromStr;
+use std::{collections::BTreeSet, str::FromStr};
 
 use actix_web::{HttpRequest, HttpResponse, http::header::CONTENT_TYPE, web::Bytes};
 use sha2::{Digest, Sha256};
 
-use super::{labels::label, visitor::Visitor};
+use super::{
+    labels::{label, shown_field},
+    visitor::Visitor,
+};
 use crate::{
     console::{fault::Fault, texts::WHY_NOT},
     domain::{
@@ -24,8 +27,8 @@ const FORM: &str = "application/x-www-form-urlencoded";
 pub(crate) struct Form {
     members: Vec<(String, String)>,
     problems: Problems,
-    /// The members that carry the text of a key. What is read from a form is kept, so they are no values.
-    with_keys: Vec<String>,
+    /// The members that carry the text of a key. What is read from a form is kept, so they have no values.
+    with_keys: BTreeSet<String>,
 }
 
 /// What is wrong with a form: names of members, and what to do about each.
@@ -57,10 +60,9 @@ impl Problems {
 }
 
 impl Form {
-    /// The form that a page of this visitor has sent.
+    /// The form that a page of this visitor has sent. A member that carries a key is a problem, and has no value.
     pub(crate) fn of(request: &HttpRequest, body: &Bytes, visitor: &Visitor) -> Result<Self, Fault> {
-        let form = Self::without_session(request, body)?;
-        visitor.demand_own_form(form.text(TOKEN))?;
+        let mut form = Self::of_search(request, body, visitor)?;
         let keyring = &visitor.console.issuer.keyring;
         // JSON may write letters as escapes, which are gone when it was read.
         let has_key = |text: &str| {
@@ -68,8 +70,21 @@ impl Form {
             keyring.has_key_in(text)
                 || (text.contains('\\') && read().is_some_and(|value| keyring.has_key_in(&value.to_string())))
         };
-        let with_keys = form.members.iter().filter(|(_, text)| has_key(text)).map(|(name, _)| name.clone()).collect();
+        let with_keys: BTreeSet<_> =
+            form.members.iter().filter(|(_, text)| has_key(text)).map(|(name, _)| name.clone()).collect();
+        for name in &with_keys {
+            // Nothing can be said beside a field that no page shows.
+            let name = shown_field(name).ok_or_else(|| Fault::Refused(WHY_NOT.has_key.to_owned()))?;
+            form.problem(name, WHY_NOT.has_key);
+        }
         Ok(Self { with_keys, ..form })
+    }
+
+    /// The same of a form that looks for something, perhaps by the text of a key, and of which nothing is kept.
+    pub(crate) fn of_search(request: &HttpRequest, body: &Bytes, visitor: &Visitor) -> Result<Self, Fault> {
+        let form = Self::without_session(request, body)?;
+        visitor.demand_own_form(form.text(TOKEN))?;
+        Ok(form)
     }
 
     /// A form of somebody who is not signed in yet.
@@ -96,7 +111,7 @@ impl Form {
     }
 
     fn with(members: Vec<(String, String)>) -> Self {
-        Self { members, problems: Problems::default(), with_keys: Vec::new() }
+        Self { members, problems: Problems::default(), with_keys: BTreeSet::new() }
     }
 
     /// The first value of a member; `None` if it is absent or empty, as browsers send fields that were left out.
@@ -106,7 +121,8 @@ impl Form {
 
     /// Every value of a member.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.members.iter().filter(move |(known, _)| known == name).map(|(_, value)| &**value)
+        let members = self.members.iter().filter(move |(known, _)| known == name && !self.with_keys.contains(known));
+        members.map(|(_, value)| &**value)
     }
 
     /// The value of a member, parsed; a value that is none is a problem.
@@ -116,10 +132,6 @@ impl Form {
 
     /// The value of a member, as `read` reads it.
     pub(crate) fn read<T>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
-        if self.with_keys.iter().any(|one| one == name) {
-            self.problem(name, WHY_NOT.has_key);
-            return None;
-        }
         match read(self.text(name)?) {
             Ok(value) => Some(value),
             Err(text) => {
@@ -190,13 +202,12 @@ impl Form {
 
     /// Whether a member was sent, empty or not.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.all(name).next().is_some()
+        self.members.iter().any(|(known, _)| known == name)
     }
 
     /// The values as they were sent, to be shown again. Not a key: it is to be left out.
     pub(crate) fn shown(&self, name: &str) -> String {
-        let shown = self.all(name).next().filter(|_| self.with_keys.iter().all(|one| one != name));
-        shown.unwrap_or_default().to_owned()
+        self.all(name).next().unwrap_or_default().to_owned()
     }
 }
 

@@ -50,3 +50,8 @@ const LABELS: [(&str, &str); 39] = [
 pub(crate) fn label(name: &str) -> Option<&'static str> {
     LABELS.into_iter().find(|(known, _)| *known == name).map(|(_, label)| label)
 }
+
+/// The name itself, if pages show a field of this name.
+pub(crate) fn shown_field(name: &str) -> Option<&'static str> {
+    LABELS.into_iter().find(|(known, _)| *known == name).map(|(known, _)| known)
+}

@@ -133,6 +133,15 @@ impl KeyRecord {
         self.revoked_at.is_none() && !self.has_expired(now)
     }
 
+    /// Whether this record of a key works for longer than an earlier one of the same key.
+    pub fn outlasts(&self, earlier: &Self) -> bool {
+        match (self.expires_at, earlier.expires_at) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(end), Some(earlier)) => end > earlier,
+        }
+    }
+
     fn has_expired(&self, now: OffsetDateTime) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }

@@ -166,7 +166,7 @@ pub type Fit<'a> = dyn Fn(&Plan) -> Result<ManagedKey, Refusal> + Send + Sync + 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Quota {
     /// The maximum number of keys that are neither revoked nor expired. Twice as many are allowed in rotations, because
-    /// a key and its successor may coexist.
+    /// a key and its successor may coexist until the key ends; a key that is to go on for longer then counts as any.
     pub living: Option<u32>,
     /// The plan that says so; `None`: the configuration.
     pub plan: Option<PlanName>,

@@ -76,11 +76,6 @@ impl<'a> From<&'a KeyRecord> for Shown<'a> {
 }
 
 impl Demand {
-    /// Every scope that the demand mentions.
-    pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        self.scopes_all.iter().chain(self.scopes_any.iter())
-    }
-
     /// Why this credential does not satisfy the demand; `None` if it does.
     pub fn refusal(&self, shown: Shown<'_>) -> Option<Denial> {
         let kind_will_do = if shown.key_of.is_some() { self.api_key } else { self.token };

@@ -33,10 +33,10 @@ struct Node {
 }
 
 impl Index {
-    pub(super) fn of(rules: &[Rule]) -> Self {
+    pub(super) fn of<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> Self {
         let mut index = Self::default();
-        let all = PathPattern { parts: Box::default(), open: true };
-        for (rule, place) in rules.iter().zip(0..) {
+        let all = PathPattern::everything();
+        for (rule, place) in rules.into_iter().zip(0..) {
             let paths = if rule.paths.is_empty() { std::slice::from_ref(&all) } else { &rule.paths };
             for path in paths {
                 if rule.hosts.is_empty() {
@@ -75,6 +75,24 @@ impl Index {
         self.anywhere.find(path, &also, &mut best);
         Some(best).filter(|best| *best != NONE)
     }
+
+    /// Calls `found` with the positions before `end` of rules that have a host and a path that take all that this host,
+    /// or any if there is none, and this path take. A position may come several times.
+    pub(super) fn covering(
+        &self,
+        host: Option<&HostPattern>,
+        path: &PathPattern,
+        end: u32,
+        found: &mut impl FnMut(u32),
+    ) {
+        let mut trees = vec![&self.anywhere];
+        if let Some(HostPattern::Exactly(name) | HostPattern::Below(name)) = host {
+            let own = if matches!(host, Some(HostPattern::Exactly(_))) { &self.exactly } else { &self.below };
+            trees.extend(own.get(name));
+            trees.extend(name.match_indices('.').filter_map(|(point, _)| self.below.get(&name[point + 1..])));
+        }
+        trees.into_iter().for_each(|tree| tree.covering(&path.parts, path.open, end, found));
+    }
 }
 
 impl Node {
@@ -109,6 +127,29 @@ impl Node {
         }
         if let Some(node) = &self.any {
             node.find(rest, also, best);
+        }
+    }
+
+    /// Calls `found` with the positions before `end` of this subtree whose rest takes every path with these parts.
+    fn covering(&self, parts: &[Part], open: bool, end: u32, found: &mut impl FnMut(u32)) {
+        if self.first.is_none_or(|first| first >= end) {
+            return;
+        }
+        let mut tell = |places: &[u32]| places.iter().take_while(|place| **place < end).for_each(|place| found(*place));
+        tell(&self.open);
+        let Some((part, rest)) = parts.split_first() else {
+            if !open {
+                tell(&self.ends);
+            }
+            return;
+        };
+        if let Part::Exactly(text) = part
+            && let Some(node) = self.exactly.get(&*folded(text))
+        {
+            node.covering(rest, open, end, found);
+        }
+        if let Some(node) = &self.any {
+            node.covering(rest, open, end, found);
         }
     }
 }

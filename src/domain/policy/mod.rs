@@ -7,8 +7,10 @@
 //! - `path`, `request`: the request in canonical form
 //! - `letters`: characters that some server might treat as equal
 //! - `demand`: the credential that a rule demands
+//! - `cover`: finds the rules that no request gets to
 //! - `index`: finds the first rule without evaluating all of them
 
+mod cover;
 mod demand;
 mod index;
 mod letters;
@@ -19,6 +21,7 @@ mod tests;
 
 use self::index::Index;
 pub use self::{
+    cover::never_met,
     demand::{Demand, NamedTag, Shown},
     path::{InvalidPattern, PathPattern, RequestPath, Unclear},
     request::{Asked, Host, HostPattern, LooksAt, Method},

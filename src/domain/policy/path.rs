@@ -55,16 +55,24 @@ fn is_clear(part: &str) -> bool {
     !is_nameless(part) && (part.is_ascii() || !has_disguise() && !is_nameless(&folded(part)))
 }
 
-/// Some servers drop an empty segment, dots change the directory, and Windows ignores trailing spaces and dots.
+/// Some servers drop an empty segment, dots change the directory, and Windows ignores trailing spaces and dots. What
+/// looks like nothing may be taken for a space, or dropped.
 fn is_nameless(part: &str) -> bool {
-    part.bytes().all(|byte| matches!(byte, b'.' | b' '))
+    part.chars().all(|letter| letter == '.' || letter.is_whitespace() || letter.is_control() || letter == BLANK_BRAILLE)
 }
+
+/// A letter without ink that is neither white space nor ignorable ([`folded`]).
+const BLANK_BRAILLE: char = '\u{2800}';
+
+/// Letters that a Windows code page maps to a slash or a backslash: fraction slash, division slash, set minus. In the
+/// code pages of Japanese and Korean, the backslash is the sign of the yen or the won, also in full width.
+const SEPARATORS: [char; 7] = ['\u{2044}', '\u{2215}', '\u{2216}', '\u{a5}', '\u{20a9}', '\u{ffe5}', '\u{ffe6}'];
 
 /// A character that Unicode normalization or a Windows code page maps to one with a special meaning.
 fn is_separator_in_disguise(letter: char) -> bool {
     let means_more = |byte: u8| matches!(byte, b'/' | b'%') || is_ambiguous(byte);
     let becomes_one = |letter: char| letter.nfkd().any(|part| u8::try_from(part).is_ok_and(means_more));
-    !letter.is_ascii() && (matches!(letter, '\u{2044}' | '\u{2215}' | '\u{2216}') || becomes_one(letter))
+    !letter.is_ascii() && (SEPARATORS.contains(&letter) || becomes_one(letter))
 }
 
 /// The segments between the first and the last slash. None if the text is empty, which is the root.
@@ -160,8 +168,8 @@ pub enum InvalidPattern {
     StarWithin,
     /// Every request with such a path is refused.
     #[error(
-        "can match no request: a path is always refused if a segment consists only of dots and spaces, or if it \
-        contains \\, ;, ?, #, a control character, a character that becomes one of these, or an escape of one of them, \
+        "can match no request: a path is always refused if a segment consists only of dots and white space, or if \
+        it contains \\, ;, ?, #, a control character, a character that becomes one of these, or an escape of one of them, \
         of / or of another escape"
     )]
     Unclear,
@@ -187,6 +195,11 @@ impl PathPattern {
         let open = texts.pop_if(|last| *last == "**").is_some();
         let parts = texts.into_iter().map(Part::parse).collect::<Result<_, _>>()?;
         Ok(Self { parts, open })
+    }
+
+    /// `/**`
+    pub(super) fn everything() -> Self {
+        Self { parts: Box::default(), open: true }
     }
 
     pub(super) fn takes_everything(&self) -> bool {

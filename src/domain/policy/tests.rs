@@ -4,6 +4,9 @@ use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::{letters::folded, *};
 
+mod cover;
+mod disguises;
+
 fn path(target: &str) -> Result<String, Unclear> {
     RequestPath::parse(target).map(|path| path.as_str().to_owned())
 }
@@ -271,6 +274,10 @@ fn patterns() -> impl Strategy<Value = Vec<String>> {
         format!("/{}", parts.join("/"))
     });
     vec(pattern, 0..3)
+}
+
+fn percent_encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
 }
 
 fn rules() -> impl Strategy<Value = Vec<Rule>> {

@@ -52,7 +52,9 @@ impl Store {
         };
         let quota = quota(change, plan.as_ref(), &key, &changed, successor.is_some());
         if quota.living.is_some() || quota.made_in_a_day.is_some() {
-            let objections = objections(transaction, owner, &quota, change.at).await?;
+            // One that goes on for longer is among them already.
+            let itself = u32::from(successor.is_none() && key.record.is_alive(change.at));
+            let objections = objections(transaction, owner, &quota, itself, change.at).await?;
             if let Some(refusal) = objections.too_many.or(objections.too_fast) {
                 return Ok(Outcome::Refused(refusal));
             }
@@ -99,6 +101,8 @@ fn quota(
         living: match (is_alive(before), is_alive(after)) {
             (_, true) if has_successor => living.map(twice),
             (false, true) => living,
+            // What is rotated has room beside its successor until the end that the rotation has set, and no longer.
+            (true, true) if before.successor.is_some() && after.record.outlasts(&before.record) => living,
             _ => None,
         },
         plan,

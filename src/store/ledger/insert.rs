@@ -42,7 +42,7 @@ impl Store {
             Err(refusal) => return Ok(Inserted::Refused(refusal)),
         };
         let quota = insertion.quota.clone().tightened_by(plan.as_ref());
-        let objections = objections(transaction, owner, &quota, now).await?;
+        let objections = objections(transaction, owner, &quota, 0, now).await?;
         let owner_disabled = objections.owner_disabled.then_some(Refusal::OwnerDisabled);
         if let Some(refusal) = objections.too_many.or(owner_disabled).or(objections.too_fast) {
             return Ok(Inserted::Refused(refusal));
@@ -88,10 +88,12 @@ pub(super) struct Objections {
 }
 
 /// What speaks against another key of this owner within this quota. The result stays true while the owner is locked.
+/// `itself`: how many of the living keys are that key.
 pub(super) async fn objections(
     connection: &mut PgConnection,
     owner: &Owner,
     quota: &Quota,
+    itself: u32,
     now: OffsetDateTime,
 ) -> Result<Objections, sqlx::Error> {
     let a_day_ago = now - Duration::DAY;
@@ -109,7 +111,7 @@ pub(super) async fn objections(
         &*owner.issuer,
         &*owner.subject,
         now,
-        i64::from(quota.living.unwrap_or(0)),
+        i64::from(quota.living.unwrap_or(0)) + i64::from(itself),
         KeyId::first_of(a_day_ago).as_uuid(),
         a_day_ago,
         quota.made_in_a_day.is_some(),
@@ -123,7 +125,7 @@ pub(super) async fn objections(
     Ok(Objections {
         too_many: quota
             .living
-            .filter(|most| found.living >= i64::from(*most))
+            .filter(|most| found.living >= i64::from(*most) + i64::from(itself))
             .map(|most| Refusal::TooManyKeys { most, plan: quota.plan.clone() }),
         owner_disabled: found.owner_disabled,
         too_fast: found.first_of_the_most.map(too_fast),

@@ -144,7 +144,7 @@ pub(super) async fn current(connection: &mut PgConnection, owner: &Owner) -> Res
     Ok(Current { allowance: OwnerAllowance { limits, credits }, version: row.credits_version })
 }
 
-/// An owner without limits and credits has no row, unless they have left credits of a plan.
+/// An owner without limits and credits has no row, unless they have left credits of a plan, or a plan that they claimed.
 pub(super) async fn write(
     connection: &mut PgConnection,
     owner: &Owner,
@@ -155,7 +155,8 @@ pub(super) async fn write(
     let limits = &after.allowance.limits;
     if limits.is_empty() && after.version.is_none() {
         let query = sqlx::query!(
-            "DELETE FROM owner_limits WHERE issuer = $1 AND subject = $2 AND left_of_plans = '{}'",
+            "DELETE FROM owner_limits
+             WHERE issuer = $1 AND subject = $2 AND left_of_plans = '{}' AND plan_claimed_at IS NULL",
             issuer,
             subject,
         );

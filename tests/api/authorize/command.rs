@@ -2,6 +2,8 @@
 
 use test_support::program::{Ended, Folder, bare, run};
 
+const TAGS: &str = "KEYWARD__USAGE__TAGS";
+
 const SHOP: &str = r#"
 [[rules]]
 paths = ["/health"]
@@ -17,10 +19,14 @@ environment = "live"
 "#;
 
 fn policy(policy: &str, arguments: &str) -> Ended {
+    policy_with(&[], policy, arguments)
+}
+
+fn policy_with(env: &[(&str, &str)], policy: &str, arguments: &str) -> Ended {
     let folder = Folder::new();
     let file = folder.file("policy.toml", policy);
     let arguments = arguments.replace("FILE", &file);
-    run(bare().arg("policy").args(arguments.split(' ')))
+    run(bare().envs(env.iter().copied()).arg("policy").args(arguments.split(' ')))
 }
 
 /// The answer to a question about the shop, and its exit code.
@@ -93,6 +99,23 @@ fn a_check_says_all_that_is_wrong() {
     }
     let missing = policy("", "check /nowhere/policy.toml");
     assert_eq!((missing.code, missing.stderr.contains("cannot be read")), (Some(2), true), "{missing:?}");
+}
+
+#[test]
+fn a_check_looks_at_tags_as_a_start_would_and_says_where_it_cannot() {
+    let tagged = "[[rules]]\npaths = [\"/export\"]\ntag = \"export\"\n";
+    for (tags, told) in [("search", "declares: search"), ("", "declares, and it declares none")] {
+        let bad = policy_with(&[(TAGS, tags)], tagged, "check FILE");
+        assert_eq!(bad.code, Some(2), "{bad:?}");
+        assert!(bad.stderr.contains("line 3: tag must be one of those") && bad.stderr.contains(told), "{bad:?}");
+    }
+    let good = policy_with(&[(TAGS, "search,export")], tagged, "check FILE").succeeded();
+    assert!(good.starts_with("1 rule, and it is good.\nIt looks at what a gateway tells, so "), "{good}");
+    // What else is wrong with the configuration does not matter here, as long as it can be read.
+    let unknown = policy_with(&[("KEYWARD__USAGE__TAG", "export")], tagged, "check FILE").succeeded();
+    assert!(unknown.contains("Tags were not checked") && unknown.contains("KEYWARD__USAGE__TAG"), "{unknown}");
+    let untagged = policy_with(&[("KEYWARD__USAGE__TAG", "export")], SHOP, "check FILE").succeeded();
+    assert!(untagged.contains("They look at") && !untagged.contains("Tags"), "{untagged}");
 }
 
 /// The documentation's example is a policy, and says what the documentation says of it.

@@ -76,6 +76,11 @@ async fn who_is_refused_is_told_whether_scopes_would_help() {
     reply.is_problem(403, "insufficient_scope");
     let challenge = r#"Bearer realm="keyward", error="insufficient_scope", scope="orders:list orders:write""#;
     assert_eq!(reply.header("www-authenticate"), Some(challenge));
+    let all = "The credential needs all of these scopes: orders:list orders:write.";
+    assert!(reply.text.contains(all), "{}", reply.text);
+    let reply = shop.asks(Some(&Person::named("alice").token), "GET", "api.example.com", "/orders").await;
+    let one = "The credential needs one of these scopes: orders:read orders:write.";
+    assert!(reply.text.contains(one), "{}", reply.text);
     for (host, uri) in [("api.example.com", "/nothing"), ("a.sandbox.example.com", "/")] {
         let reply = shop.asks(Some(&token), "GET", host, uri).await;
         reply.is_problem(403, "not_allowed");

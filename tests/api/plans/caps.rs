@@ -64,6 +64,27 @@ async fn an_owner_has_no_more_keys_than_the_plan_allows_whoever_makes_them() {
 }
 
 #[tokio::test]
+async fn a_rotated_key_that_is_to_go_on_beside_its_successor_needs_room_as_a_new_one_does() {
+    let (replica, alice) = on_a_plan(json!({ "maxKeys": 1 })).await;
+    let root = Person::administrator();
+    let old = alice.creates(&replica, json!({})).await;
+    rotates(&alice, &replica, &old, json!({ "gracePeriod": 3600 })).await.is(201);
+    for end in [json!({ "expiresAt": null }), json!({ "expiresIn": 7200 })] {
+        for path in [old.path(), format!("/v1/admin{}", old.path().trim_start_matches("/v1"))] {
+            let by = if path == old.path() { &alice } else { &root };
+            let reply = by.patches(&replica, &path, end.clone()).await;
+            reply.is_problem(409, "too_many_keys");
+            assert!(reply.text.contains("The owner has 1 key, and the plan free allows no more."), "{}", reply.text);
+        }
+    }
+    // It may end sooner, be renamed, and go on where there is room for both.
+    alice.patches(&replica, &old.path(), json!({ "expiresIn": 1800, "name": "old" })).await.is(200);
+    plan(&replica, "free", json!({ "maxKeys": 2 })).await;
+    alice.patches(&replica, &old.path(), json!({ "expiresAt": null })).await.is(200);
+    alice.posts(&replica, KEYS, json!({})).await.is_problem(409, "too_many_keys");
+}
+
+#[tokio::test]
 async fn the_tighter_of_plan_and_configuration_holds_and_is_named() {
     let env = [("KEYWARD__KEYS__MAX_PER_OWNER", "1"), ("KEYWARD__KEYS__MAX_LIFETIME", "1h")];
     let (replica, alice) = (replica_with(&env).await, Person::named("alice"));

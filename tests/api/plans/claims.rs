@@ -147,6 +147,44 @@ async fn with_a_claim_of_no_plan_there_is_nothing_is_added_and_the_operator_is_t
 }
 
 #[tokio::test]
+async fn a_claim_that_is_no_text_is_told_as_that_and_not_as_a_plan_without_a_name() {
+    let replica = replica_with(&[BY_CLAIM]).await;
+    let reply = alice(json!(5), Some(now())).posts(&replica, KEYS, json!({})).await;
+    reply.is_problem(503, "unknown_plan");
+    assert!(reply.text.contains("The claim of a plan in the token is no text"), "{}", reply.text);
+    let line = replica.prints("the claim of a plan in a token is no text").await;
+    let line: Value = serde_json::from_str(&line).expect("JSON");
+    assert_eq!((&line["plan"], &line["owner"]), (&Value::Null, &json!(ALICE)));
+}
+
+#[tokio::test]
+async fn whoever_is_taken_off_a_plan_gets_none_back_by_an_older_token() {
+    let replica = replica_with(&[BY_CLAIM]).await;
+    for name in ["free", "pro"] {
+        plan(&replica, name, json!({})).await;
+    }
+    let at = |ago: u64| Some(now() - ago);
+    let newest = alice(json!("free"), at(100));
+    assert_eq!(own_plan(&newest, &replica).await, "free");
+    // At once, and after another plan that an administrator has assigned, and after limits that came and went.
+    for detour in [false, true] {
+        if detour {
+            assign(&replica, json!("pro")).await;
+            let limits = format!("/v1/admin/owners/{ALICE}/limits");
+            for of_owner in [json!([limit("month", 3, "month")]), json!([])] {
+                puts(&Person::administrator(), &replica, &limits, json!({ "limits": of_owner })).await.is(200);
+            }
+        }
+        assign(&replica, json!(null)).await;
+        let older = alice(json!("pro"), at(300 - u64::from(detour)));
+        assert_eq!(own_plan(&older, &replica).await, Value::Null, "{detour}");
+        assert_eq!(assigned(&replica).await, (Value::Null, Value::Null), "{detour}");
+    }
+    assert_eq!(own_plan(&alice(json!("pro"), at(5)), &replica).await, "pro");
+    assert_eq!(own_plan(&newest, &replica).await, "pro");
+}
+
+#[tokio::test]
 async fn without_the_setting_a_claim_means_nothing() {
     let replica = replica_with(&[]).await;
     plan(&replica, "free", json!({ "maxKeys": 1 })).await;

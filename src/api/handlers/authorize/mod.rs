@@ -11,7 +11,7 @@ mod grant;
 mod original;
 mod url;
 
-use std::{collections::BTreeSet, future::Future, sync::Arc};
+use std::{future::Future, sync::Arc};
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use arc_swap::Guard;
@@ -21,7 +21,7 @@ use self::url::ByUrl;
 use crate::api::{
     access::immediate::ImmediateHandler,
     services::Services,
-    wire::failure::{Answer, Reason},
+    wire::failure::{Answer, NeededScopes, Reason},
 };
 use crate::{
     auth::{Checked, Undecided},
@@ -163,8 +163,9 @@ fn decide(gate: &Gate, request: &HttpRequest, demanded: &Demanded, verdict: Resu
     if matches!(verdict, Ok(Verdict::Denied(Denial::Scopes))) {
         let scopes = demanded.by_url.clone()?.scopes;
         gate.note_refusal(Denial::Scopes, request);
-        let all: BTreeSet<&str> = by_rule.into_iter().flat_map(Demand::scopes).chain(scopes.iter()).collect();
-        return Err(Reason::InsufficientScopes(KIND, all.into_iter().collect::<Vec<_>>().join(" ")));
+        let all = by_rule.into_iter().flat_map(|demand| demand.scopes_all.iter()).chain(scopes.iter());
+        let any = by_rule.into_iter().flat_map(|demand| demand.scopes_any.iter());
+        return Err(Reason::InsufficientScopes(KIND, NeededScopes::new(all, any)));
     }
     let principal = gate.decide(KIND, verdict, request)?;
     let mut granted = grant::of(&principal, gate.tokens.verifier());

@@ -53,7 +53,7 @@ pub(crate) async fn assign(
     id: Path<String>,
     body: Bytes,
 ) -> Answer {
-    let owner = owner_id::read(&id).ok_or(Reason::NotFound(Missing::Owner))?;
+    let owner = services.owner_to_change(&id)?;
     let plan = asked(&request, &body)?;
     let (on_word_of, reason) = (OnWordOf::Administrator, None);
     let assignment = PlanAssignment { owner: owner.clone(), plan, on_word_of, instead_of: None, reason, at: now() };

@@ -47,7 +47,7 @@ pub(crate) fn read(
     body: &Bytes,
     tags: &UsageTags,
 ) -> Result<(Vec<KeyQuery>, bool, bool), Reason> {
-    let mut fields = Fields::of(request, body, VERIFICATION)?;
+    let mut fields = Fields::of(request, body, VERIFICATION)?.that_may_carry_keys();
     let explain = fields.take("explain", boolean).unwrap_or(false);
     if !fields.has("checks") {
         let question = question(&mut fields, tags);

@@ -9,7 +9,7 @@ use super::{
     Describe,
 };
 use crate::api::wire::{
-    failure::{CredentialKind, FieldError, Missing, Reason},
+    failure::{CredentialKind, FieldError, Missing, NeededScopes, Reason},
     request::queries::OF_GATEWAYS,
 };
 
@@ -81,7 +81,8 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
 /// A grant has no body: everything a gateway needs is in the headers.
 fn authorize(id: &'static str, summary: &'static str) -> Operation {
     let means = "Allowed. The headers identify the client; a header without a value is empty";
-    Operation::new(id, summary)
-        .answers_without_json(200, means, IDENTITY)
-        .fails([Reason::InsufficientScopes(CredentialKind::Either, "orders:read".to_owned())])
+    Operation::new(id, summary).answers_without_json(200, means, IDENTITY).fails([Reason::InsufficientScopes(
+        CredentialKind::Either,
+        NeededScopes::new(["orders:read"].into_iter(), [].into_iter()),
+    )])
 }

@@ -84,7 +84,7 @@ impl Failure {
             }
             Reason::Unavailable => Cause::Undecided.add_headers(status, response),
             Reason::InsufficientScopes(kind, scopes) => {
-                response.insert_header((WWW_AUTHENTICATE, kind.challenge_for_scopes(scopes)));
+                response.insert_header((WWW_AUTHENTICATE, kind.challenge_for_scopes(&scopes.to_string())));
             }
             Reason::MethodNotAllowed(allowed) => {
                 response.insert_header((ALLOW, *allowed));
@@ -139,7 +139,7 @@ fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
             format!("The credential lacks the scope {scope}.")
         }
         Reason::Limited(_, seconds, report) => exhausted(*seconds, report),
-        Reason::InsufficientScopes(_, scopes) => format!("The credential lacks one of these scopes: {scopes}."),
+        Reason::InsufficientScopes(_, scopes) => scopes.in_words(),
         Reason::InvalidJson(fault) => match fault {
             Fault::Missing => return Some("The body is missing; a JSON object is needed.".into()),
             Fault::NotUnicode => return Some("The body is not UTF-8, so it is not JSON.".into()),
@@ -166,6 +166,9 @@ fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
         }
         Reason::PlanInUse(1) => return Some("1 owner is on the plan.".into()),
         Reason::PlanInUse(owners) => format!("{owners} owners are on the plan."),
+        Reason::UnknownPlan(plan) if plan.is_empty() => {
+            return Some("The claim of a plan in the token is no text, or an empty one.".into());
+        }
         Reason::UnknownPlan(plan) => format!("The token names the plan {}, and there is no such plan.", escaped(plan)),
         Reason::TooManyNewKeys(seconds) => {
             format!("The owner may make another key in {}.", counted(*seconds, "second"))

@@ -4,12 +4,14 @@
 
 mod answer;
 pub(crate) mod catalog;
+mod needed_scopes;
 pub(crate) mod problem;
 mod reason;
 
 use actix_web::http::StatusCode;
 
 pub(crate) use self::{
+    needed_scopes::NeededScopes,
     problem::FieldError,
     reason::{Answer, Missing, Reason},
 };
@@ -90,7 +92,7 @@ mod tests {
             denied(PublicDenial::InvalidRequest),
             denied(PublicDenial::InvalidCredential),
             denied(PublicDenial::InsufficientScope("")),
-            Reason::InsufficientScopes(CredentialKind::Either, String::new()),
+            Reason::InsufficientScopes(CredentialKind::Either, NeededScopes::default()),
             denied(PublicDenial::NotAllowed),
             denied(PublicDenial::RateLimited(Some(1))),
             Reason::InvalidJson(Fault::Missing),

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use actix_web::{HttpResponse, ResponseError, http::StatusCode};
 
-use super::FieldError;
+use super::{FieldError, NeededScopes};
 use crate::{
     auth::strict_json::Fault,
     domain::{
@@ -49,8 +49,8 @@ pub(crate) enum Reason {
     Denied(CredentialKind, PublicDenial),
     /// A limit is exhausted, or credits are. After this many seconds, there is more again, if that is known.
     Limited(CredentialKind, Option<u32>, Arc<LimitReport>),
-    /// The credential is valid, but lacks some of these scopes.
-    InsufficientScopes(CredentialKind, String),
+    /// The credential is valid, but lacks some of the scopes that the request needs.
+    InsufficientScopes(CredentialKind, NeededScopes),
     /// The body is not a JSON object.
     InvalidJson(Fault),
     /// A request has a body, but its route reads none.

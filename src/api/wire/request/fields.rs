@@ -29,12 +29,11 @@ pub(crate) struct Fields {
     problems: Vec<FieldError>,
     /// The JSON Pointer to this object within the body.
     at: String,
-    /// Knows the keys that no text may carry that is kept; `None` for nested objects.
+    /// Knows the keys that no text may carry that is kept; `None` for nested objects, which are looked through with what
+    /// they stand in, and for bodies that may carry keys.
     services: Option<Data<Services>>,
 }
 
-/// The fields whose values are kept as people have written them.
-const KEPT: [&str; 4] = ["name", "description", "metadata", "reason"];
 /// What is wrong with a text that carries a key.
 pub(crate) const HAS_KEY: &str =
     "carries the text of a key, which would be kept readable; leave it out, and rotate the key";
@@ -72,6 +71,11 @@ impl Fields {
         }
     }
 
+    /// The same fields of a body that is not kept, and that may carry keys.
+    pub(crate) fn that_may_carry_keys(self) -> Self {
+        Self { services: None, ..self }
+    }
+
     /// The fields of an object within the body. The caller merges its `problems` with the others.
     pub(crate) fn within(members: Map<String, Value>, at: String, known: Body) -> Self {
         Self { known, members, body: Bytes::new(), problems: Vec::new(), at, services: None }
@@ -96,7 +100,8 @@ impl Fields {
         debug_assert!(self.known.iter().copied().flatten().any(|(own, _)| *own == name), "{name} is in no table");
         match self.members.remove(name)? {
             Value::Null => Some(None),
-            value if self.would_keep_a_key(name, &value) => {
+            // JSON writes no letter of a key otherwise.
+            value if self.has_key_in(&value.to_string()) => {
                 self.problem(name, "has_key", HAS_KEY);
                 None
             }
@@ -113,10 +118,9 @@ impl Fields {
         }
     }
 
-    /// Whether the value is one that is kept, and has a key somewhere in it. JSON writes no letter of a key otherwise.
-    fn would_keep_a_key(&self, name: &str, value: &Value) -> bool {
-        let services = self.services.as_ref().filter(|_| KEPT.contains(&name));
-        services.is_some_and(|services| services.issuer.keyring.has_key_in(&value.to_string()))
+    /// Whether there is a key in a text that would be kept.
+    pub(crate) fn has_key_in(&self, text: &str) -> bool {
+        self.services.as_ref().is_some_and(|services| services.issuer.keyring.has_key_in(text))
     }
 
     /// A required field.

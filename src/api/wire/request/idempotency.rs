@@ -1,11 +1,15 @@
 //! `Idempotency-Key`: a request that creates a secret can be repeated without creating a second one. The lookup happens
 //! before the request is parsed, because a request that was valid at first must not become invalid over time.
 
-use actix_web::HttpRequest;
+use actix_web::{HttpRequest, web::Data};
 use sha2::{Digest, Sha256};
 
+use super::fields::HAS_KEY;
 use crate::{
-    api::wire::failure::{FieldError, Reason},
+    api::{
+        services::Services,
+        wire::failure::{FieldError, Reason},
+    },
     auth::lifecycle::Caller,
     domain::{audit::Actor, ledger::IdempotentRequest, owner::Owner},
 };
@@ -21,6 +25,10 @@ pub(crate) fn of(request: &HttpRequest, caller: &Caller, body: &[u8]) -> Result<
         let detail = "one header of 1 to 255 printable ASCII characters";
         return Err(Reason::InvalidParameters(vec![FieldError::of_parameter(NAME, "invalid", detail)]));
     };
+    let services = request.app_data::<Data<Services>>();
+    if services.is_some_and(|services| services.issuer.keyring.has_key_in(key)) {
+        return Err(Reason::InvalidParameters(vec![FieldError::of_parameter(NAME, "has_key", HAS_KEY)]));
+    }
     let Actor::Token { issuer, subject } = &caller.author.actor else { return Ok(None) };
     let by = Owner { issuer: issuer.clone(), subject: subject.clone() };
     // A caller may act for one organisation now and for another later; a key of one must not be shown to the other.

@@ -43,7 +43,7 @@ pub(in crate::console) async fn search(
     visitor: Visitor,
     body: Bytes,
 ) -> Answer {
-    let form = Form::of(&request, &body, &visitor)?;
+    let form = Form::of_search(&request, &body, &visitor)?;
     let list = LISTS.into_iter().find(|list| form.text("to") == Some(list)).ok_or(Fault::NotFound)?;
     let prefix = console.issuer.keyring.prefix();
     if let Some(text) = form.values().find(|text| prefix.begins_a_secret_in(text)) {
@@ -77,7 +77,7 @@ pub(in crate::console) async fn find(
     visitor: Visitor,
     body: Bytes,
 ) -> Answer {
-    let form = Form::of(&request, &body, &visitor)?;
+    let form = Form::of_search(&request, &body, &visitor)?;
     visitor.demand_administrator()?;
     to_key(&request, &console, &visitor, Area::All, form.text("key").unwrap_or_default()).await
 }

@@ -17,23 +17,20 @@ use crate::{
     store::ledger::{audit, lock_owner, owners::announce_keys_of},
 };
 
-/// The row of an owner, if there is one.
-pub(super) struct Current(Option<Assigned>);
-
-struct Assigned {
-    plan: AssignedPlan,
-    /// When the token was issued whose claim it is.
-    issued_at: Option<OffsetDateTime>,
+/// The plan of an owner, and what is known of claims.
+pub(super) struct Current {
+    assigned: Option<AssignedPlan>,
+    /// When the newest token was issued whose claim was followed, also if it is not the owner's plan any more.
+    claimed_at: Option<OffsetDateTime>,
 }
 
 impl Current {
     /// Whether somebody else has had the last word.
     fn overrules(&self, on_word_of: OnWordOf) -> bool {
-        match (on_word_of, &self.0) {
-            (OnWordOf::Token(issued_at), Some(current)) => {
-                current.plan.by == AssignedBy::Administrator || issued_at < current.issued_at
-            }
-            _ => false,
+        let by_administrator = self.assigned.as_ref().is_some_and(|current| current.by == AssignedBy::Administrator);
+        match on_word_of {
+            OnWordOf::Administrator => false,
+            OnWordOf::Token(issued_at) => by_administrator || issued_at < self.claimed_at,
         }
     }
 
@@ -44,8 +41,8 @@ impl Current {
             OnWordOf::Token(at) => at,
         };
         let is_same =
-            |current: &Assigned| assignment.plan.as_ref() == Some(&current.plan.plan) && current.issued_at == issued_at;
-        !self.overrules(assignment.on_word_of) && !self.0.as_ref().is_some_and(is_same)
+            |current: &AssignedPlan| assignment.plan.as_ref() == Some(&current.plan) && self.claimed_at == issued_at;
+        !self.overrules(assignment.on_word_of) && !self.assigned.as_ref().is_some_and(is_same)
     }
 }
 
@@ -64,9 +61,9 @@ impl Store {
         lock_owner(transaction, owner).await?;
         let current = current(transaction, owner).await?;
         if current.overrules(*on_word_of) {
-            return Ok(Ok(PlanAssigned { plan: current.0.map(|current| current.plan), changed: false }));
+            return Ok(Ok(PlanAssigned { plan: current.assigned, changed: false }));
         }
-        let on_now = current.0.as_ref().map(|current| &current.plan.plan);
+        let on_now = current.assigned.as_ref().map(|current| &current.plan);
         if instead_of.as_ref().is_some_and(|expected| expected.as_ref() != on_now) {
             return Ok(Err(Refusal::VersionMismatch.into()));
         }
@@ -77,10 +74,13 @@ impl Store {
         }
         let assigned = plan.clone().map(|plan| AssignedPlan { plan, by: said_by(*on_word_of) });
         write(transaction, assignment).await?;
+        if let (OnWordOf::Administrator, Some(claimed_at)) = (on_word_of, current.claimed_at) {
+            remember_claim(transaction, owner, claimed_at, *at).await?;
+        }
         // The lock of the new plan as well, so that its credits are those of a change before, or are changed by one
         // after.
         lock_owner(transaction, owner).await?;
-        let before = current.0.map(|current| current.plan);
+        let before = current.assigned;
         let is_other = before.as_ref().map(|before| &before.plan) != plan.as_ref();
         let credits = follow_plan(transaction, assignment, is_other).await?;
         let changed = before != assigned || credits.is_some();
@@ -115,13 +115,37 @@ fn said_by(on_word_of: OnWordOf) -> AssignedBy {
 /// The assignment of an owner. The result stays true while the owner is locked.
 pub(super) async fn current(connection: &mut PgConnection, owner: &Owner) -> Result<Current, StoreError> {
     let query = sqlx::query!(
-        "SELECT plan, assigned_by, claim_issued_at FROM owner_plans WHERE issuer = $1 AND subject = $2",
+        r#"SELECT plan AS "plan?", assigned_by AS "assigned_by?", greatest(claim_issued_at, plan_claimed_at) AS claimed_at
+           FROM (VALUES ($1::text, $2::text)) AS asked (issuer, subject)
+           LEFT JOIN owner_plans USING (issuer, subject) LEFT JOIN owner_limits USING (issuer, subject)"#,
         &*owner.issuer,
         &*owner.subject,
     );
-    let Some(row) = query.fetch_optional(connection).await? else { return Ok(Current(None)) };
-    let plan = assigned_plan(&row.plan, &row.assigned_by)?;
-    Ok(Current(Some(Assigned { plan, issued_at: row.claim_issued_at })))
+    let row = query.fetch_one(connection).await?;
+    let assigned = match (&row.plan, &row.assigned_by) {
+        (Some(plan), Some(by)) => Some(assigned_plan(plan, by)?),
+        _ => None,
+    };
+    Ok(Current { assigned, claimed_at: row.claimed_at })
+}
+
+/// Keeps when the newest claim was made, of which the owner's plan says nothing from now on: an older token must not
+/// bring back an earlier plan once an administrator has nothing against claims any more.
+async fn remember_claim(
+    connection: &mut PgConnection,
+    owner: &Owner,
+    claimed_at: OffsetDateTime,
+    at: OffsetDateTime,
+) -> Result<(), sqlx::Error> {
+    let query = sqlx::query!(
+        "INSERT INTO owner_limits (issuer, subject, limits, plan_claimed_at, updated_at) VALUES ($1, $2, '[]', $3, $4)
+         ON CONFLICT (issuer, subject) DO UPDATE SET plan_claimed_at = excluded.plan_claimed_at",
+        &*owner.issuer,
+        &*owner.subject,
+        claimed_at,
+        at,
+    );
+    query.execute(connection).await.map(drop)
 }
 
 /// Whether there is such a plan, which isn't deleted until the transaction ends.

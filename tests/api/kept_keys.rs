@@ -1,0 +1,82 @@
+//! No text that is kept may carry a key, wherever it stands in a request.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use reqwest::Method;
+use serde_json::{Value, json};
+use test_support::{
+    actors::Person,
+    asking::{ALL_KEYS, KEYS, Reply, pairs, replica},
+    replica::Replica,
+};
+
+const VERIFY: &str = "/v1/keys/verify";
+const PLAN: &str = "/v1/admin/plans/free";
+
+async fn puts(person: &Person, replica: &Replica, path: &str, body: &Value) -> Reply {
+    Reply::to(person.request(replica, Method::PUT, path).json(body)).await
+}
+
+#[tokio::test]
+async fn no_member_of_a_body_that_is_kept_may_carry_a_key() {
+    let replica = replica().await;
+    let (alice, root) = (Person::named("alice"), Person::administrator());
+    let made = alice.creates(&replica, json!({})).await;
+    let (key, path) = (&*made.holder.key, made.path());
+    let within = format!("x:{key}");
+    let id = URL_SAFE_NO_PAD.encode(format!("\0{key}"));
+    let revoke = "/v1/admin/tokens/revoke";
+    let sessions = "/v1/console/sessions";
+    let limits = json!([{ "name": key, "limit": 1, "window": "1m" }]);
+    let whole = Method::PUT;
+    for (method, path, body, place) in [
+        (Method::POST, KEYS, json!({ "scopes": [key] }), "/scopes"),
+        (Method::POST, KEYS, json!({ "scopes": ["a", within] }), "/scopes"),
+        (Method::POST, KEYS, json!({ "limits": limits }), "/limits"),
+        (Method::PATCH, &*path, json!({ "scopes": [within] }), "/scopes"),
+        (Method::POST, ALL_KEYS, json!({ "owner": { "subject": key } }), "/owner"),
+        (Method::POST, ALL_KEYS, json!({ "owner": { "issuer": within, "subject": "bob" } }), "/owner"),
+        (Method::POST, ALL_KEYS, json!({ "owner": id }), "/owner"),
+        (Method::POST, ALL_KEYS, json!({ "owner": { "id": id } }), "/owner"),
+        (Method::POST, sessions, json!({ "owner": { "subject": "bob" }, "person": key }), "/person"),
+        (Method::POST, sessions, json!({ "owner": { "subject": "bob" }, "scopes": [within] }), "/scopes"),
+        (
+            Method::POST,
+            sessions,
+            json!({ "owner": { "subject": "bob" }, "returnTo": format!("https://a.example/?{key}") }),
+            "/returnTo",
+        ),
+        (whole.clone(), PLAN, json!({ "description": within }), "/description"),
+        (whole.clone(), PLAN, json!({ "limits": limits }), "/limits"),
+        (whole, PLAN, json!({ "scopes": [within] }), "/scopes"),
+        (Method::POST, revoke, json!({ "issuer": "", "tokenId": key }), "/tokenId"),
+        (Method::POST, revoke, json!({ "issuer": "", "subject": within }), "/subject"),
+    ] {
+        let person = if path == KEYS || path == made.path() { &alice } else { &root };
+        let reply = Reply::to(person.request(&replica, method, path).json(&body)).await;
+        assert_eq!(reply.wrong_fields(), pairs(&[(place, "has_key")]), "{path} {place}: {}", reply.text);
+        assert!(!reply.text.contains(&key[key.len() - 30..]), "{}", reply.text);
+    }
+    let of_owner = format!("/v1/admin/owners/{id}");
+    puts(&root, &replica, &format!("{of_owner}/limits"), &json!({ "limits": [] })).await.is_problem(404, "not_found");
+    puts(&root, &replica, &format!("{of_owner}/plan"), &json!({ "plan": null })).await.is_problem(404, "not_found");
+    // Where a key is what is asked about, nothing is kept.
+    let service = Person::with_scopes("shop", "keyward:verify");
+    let answer = service.posts(&replica, VERIFY, json!({ "key": key })).await.is(200);
+    assert_eq!(answer["valid"], true);
+    let answer = service.posts(&replica, VERIFY, json!({ "checks": [{ "key": key }] })).await.is(200);
+    assert_eq!(answer["results"][0]["valid"], true);
+}
+
+#[tokio::test]
+async fn no_idempotency_key_may_carry_a_key() {
+    let (replica, alice) = (replica().await, Person::named("alice"));
+    let made = alice.creates(&replica, json!({})).await;
+    for text in [made.holder.key.clone(), format!("retry {}", made.holder.key)] {
+        for path in [KEYS.to_owned(), format!("{}/rotate", made.path())] {
+            let request = alice.request(&replica, Method::POST, &path).header("idempotency-key", &text);
+            let reply = Reply::to(request.json(&json!({}))).await;
+            assert_eq!(reply.wrong_parameters(), pairs(&[("Idempotency-Key", "has_key")]), "{}", reply.text);
+            assert!(!reply.text.contains(&text), "{}", reply.text);
+        }
+    }
+}
