@@ -1,13 +1,12 @@
 //! An audit event as it appears in responses.
 
 use serde::Serialize;
-use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::{
     api::wire::{actor::ActorView, owner::Owner, times},
-    domain::audit::AuditEvent,
+    domain::audit::{AuditEvent, Details},
 };
 
 /// An audit event.
@@ -40,7 +39,7 @@ pub struct Event {
     /// Details of the event: `changes`, with the old and the new value of each field; a reason; a successor. Never a
     /// secret.
     #[schema(value_type = Object, additional_properties, example = json!({"changed": ["name"], "changes": {"name": {"from": "ci", "to": "ci 2"}}}))]
-    pub(super) details: Map<String, Value>,
+    pub(super) details: Details,
 }
 
 impl From<AuditEvent> for Event {
