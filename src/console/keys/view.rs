@@ -207,7 +207,7 @@ pub(crate) fn author(event: &AuditEvent) -> String {
     }
 }
 
-/// `changes` has the old and the new value of each field. Values stay the text that they
+/// `changes` has the old and the new value of each field, or how many credits were added. Values stay the text that they
 /// are stored as, unless they are texts themselves.
 fn details(name: &str, value: &RawValue) -> Vec<Detail> {
     let Some(changes) = (name == "changes").then(|| audit::changes(value)).flatten() else {
@@ -215,7 +215,10 @@ fn details(name: &str, value: &RawValue) -> Vec<Detail> {
     };
     let changed = |(field, change): (String, BTreeMap<String, &RawValue>)| {
         let member = |name: &str| plain(change.get(name).copied());
-        Detail { name: field, value: member("from"), then: Some(member("to")) }
+        match change.contains_key("added") {
+            true => Detail { name: field, value: format!("{} {}", member("added"), EN.added), then: None },
+            false => Detail { name: field, value: member("from"), then: Some(member("to")) },
+        }
     };
     changes.into_iter().map(changed).collect()
 }

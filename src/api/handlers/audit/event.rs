@@ -36,8 +36,8 @@ pub struct Event {
     /// The id of the request, also found in the log.
     #[schema(required)]
     pub(super) request_id: Option<String>,
-    /// Details of the event: `changes`, with the old and the new value of each field; a reason; a successor. Never a
-    /// secret.
+    /// Details of the event: `changes`, with the value of each field before as `from` and the new one as `to`, or how
+    /// many credits were `added`; a reason; a successor. Never a secret.
     #[schema(value_type = Object, additional_properties, example = json!({"changed": ["name"], "changes": {"name": {"from": "ci", "to": "ci 2"}}}))]
     pub(super) details: Details,
 }
