@@ -42,7 +42,8 @@ pub(crate) async fn update(
     let (id, now) = (key_id(&id)?, now());
     let conditions = conditions_of_change(&request)?;
     let edit = edit(&request, &caller, &services, id, &body, now).await?;
-    let changed = done(&request, services.lifecycle.edit(id, edit, conditions, caller, now).await, "change a key")?;
+    let changed = done(&request, services.lifecycle.edit(id, edit, conditions, caller, now).await, "change a key");
+    let changed = changed.map_err(|reason| requests::as_sent(reason, &body))?;
     Ok(shown(&services, &changed.outcome, now))
 }
 
