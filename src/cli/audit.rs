@@ -188,7 +188,7 @@ const HEADER: [&str; 7] = ["AT", "ACTION", "KEY", "OWNER", "ACTOR", "ADDRESS", "
 
 fn row(event: &AuditEvent) -> [String; 7] {
     let or_dash = |text: Option<String>| text.filter(|text| !text.is_empty()).unwrap_or_else(|| "-".to_owned());
-    let details = serde_json::to_string(&event.details).ok().filter(|_| !event.details.is_empty());
+    let details = (!event.details.is_empty()).then(|| event.details.as_json().to_owned());
     [
         second(event.at),
         event.action.clone(),

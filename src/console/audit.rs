@@ -2,7 +2,6 @@
 
 use actix_web::{HttpRequest, HttpResponse, http::header::CONTENT_DISPOSITION, web::Data};
 use askama::Template;
-use serde_json::Value;
 
 use super::{
     access::{
@@ -29,9 +28,12 @@ use crate::domain::{
 /// The number of events on a page.
 const ON_A_PAGE: u32 = 100;
 /// The most that one export has, as of keys.
-const EXPORTED: u32 = 1_000;
-/// The number of events that are read at once for an export.
-const READ_AT_ONCE: u32 = 250;
+const EXPORTED: usize = 1_000;
+/// How often the list is read for an export, because one read examines a limited number of events.
+const READS: usize = 4;
+/// The bytes of an export after which it ends where a read has ended: a thousand usual events have about as many. What
+/// there is of it waits for the database, and long metadata must not make a replica hold more.
+const EXPORTED_BYTES: usize = 256 * 1024;
 /// The name that this list's cursors are sealed with.
 const LIST: &str = "console audit";
 
@@ -58,11 +60,12 @@ pub(super) async fn list(request: HttpRequest, console: Data<Console>, visitor: 
     let filter = filter(&mut query, &reach, console.issuer.keyring.prefix());
     let paging = Paging::of(&request, &console, LIST, ON_A_PAGE);
     let (events, next) = paging.found(&query, console.ledger.events(&filter, &paging.page, &reach)).await?;
-    let names = KeyNames::of(&request, &console, events.iter().filter_map(|event| event.key), &reach).await?;
+    let events: Vec<Event> = events.into_iter().map(Event::new).collect();
+    let names = KeyNames::of(&request, &console, events.iter().filter_map(|event| event.key_id), &reach).await?;
     let (here, title) = if is_all { ("all-audit", EN.all_audit) } else { ("audit", EN.audit) };
     shown(&AuditPage {
         frame: visitor.frame(here, title).telling(query.complaint()),
-        events: events.iter().map(|event| Event::new(event, &names)).collect(),
+        events: events.into_iter().map(|event| event.with_name(&names)).collect(),
         actions: Action::ALL.into_iter().map(Action::as_str).collect(),
         is_all,
         owner: filter.owner.as_ref().filter(|_| is_all).map(OwnerLink::from),
@@ -86,7 +89,8 @@ fn filter(query: &mut Form, reach: &Reach, prefix: &Prefix) -> EventFilter {
     }
 }
 
-/// `GET /console/audit/export`: the newest events that a query selects.
+/// `GET /console/audit/export`: the newest events that a query selects. There are fewer than [`EXPORTED`] if they are
+/// long.
 pub(super) async fn export(request: HttpRequest, console: Data<Console>, visitor: Visitor) -> Answer {
     let mut query = Form::of_query(&request);
     let area = if query.text("all").is_some() { Area::All } else { Area::Own };
@@ -94,14 +98,14 @@ pub(super) async fn export(request: HttpRequest, console: Data<Console>, visitor
     let filter = filter(&mut query, &reach, console.issuer.keyring.prefix());
     query.refuse_problems()?;
     let header = ["at", "action", "key", "owner_issuer", "owner_subject", "by", "from", "details"];
-    let (mut text, mut after) = (csv::line(&header), None);
-    for _ in 0..EXPORTED / READ_AT_ONCE {
-        let page = Page { after, limit: READ_AT_ONCE };
+    let (mut text, mut after, mut left) = (csv::line(&header), None, EXPORTED);
+    for _ in 0..READS {
+        let page = Page { after, limit: left as u32 };
         let listed = console.ledger.events(&filter, &page, &reach).await;
         let listed = listed.map_err(|error| Fault::outage(&request, &error))?;
         listed.items.iter().for_each(|event| text += &line(event));
-        after = listed.next;
-        if after.is_none() {
+        (after, left) = (listed.next, left - listed.items.len());
+        if after.is_none() || left == 0 || text.len() >= EXPORTED_BYTES {
             break;
         }
     }
@@ -121,6 +125,6 @@ fn line(event: &AuditEvent) -> String {
         event.owner.subject.to_string(),
         author(event),
         event.author.address.map(|address| address.to_string()).unwrap_or_default(),
-        Value::Object(event.details.clone()).to_string(),
+        event.details.as_json().to_owned(),
     ])
 }

@@ -1,8 +1,12 @@
 //! Audit events: who did what to which key, when, and from where.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{
+    Value, json,
+    value::{RawValue, to_raw_value},
+};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -170,5 +174,97 @@ pub struct AuditEvent {
     /// Who caused the event.
     pub author: Author,
     /// The old and new values of changed fields; a reason; a successor. Never a secret.
-    pub details: Map<String, Value>,
+    pub details: Details,
+}
+
+/// What an event says besides: compact JSON of an object. It stays text from the store to whoever reads it, because a
+/// tree of `{"":1}` takes a hundred times the memory, and owners choose the metadata in it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct Details(Box<RawValue>);
+
+impl Details {
+    /// Details from the database, which writes blanks between values and shorter names first: `to` before `from`.
+    ///
+    /// # Errors
+    /// If the text is no object.
+    pub fn from_stored(json: &str) -> serde_json::Result<Self> {
+        let json = compact(json);
+        let members: BTreeMap<String, &RawValue> = serde_json::from_str(&json)?;
+        let in_order = members.into_iter().map(|(name, value)| {
+            let changes = (name == "changes").then(|| changes(value)).flatten();
+            (name, changes.map_or(Member::Other(value), Member::Changes))
+        });
+        to_raw_value(&in_order.collect::<BTreeMap<_, _>>()).map(Self)
+    }
+
+    /// Compact JSON of an object.
+    pub fn as_json(&self) -> &str {
+        self.0.get()
+    }
+
+    /// Whether there is nothing in them.
+    pub fn is_empty(&self) -> bool {
+        self.as_json() == "{}"
+    }
+
+    /// The members, by their names.
+    pub fn members(&self) -> BTreeMap<String, &RawValue> {
+        serde_json::from_str(self.as_json()).unwrap_or_default()
+    }
+}
+
+/// What changed: fields, with the value before and the one after.
+pub type Changes<'a> = BTreeMap<String, BTreeMap<String, &'a RawValue>>;
+
+/// The member `changes` of details; `None` if it is something else.
+pub fn changes(value: &RawValue) -> Option<Changes<'_>> {
+    serde_json::from_str(value.get()).ok()
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Member<'a> {
+    Changes(Changes<'a>),
+    Other(&'a RawValue),
+}
+
+/// Valid JSON without what stands between its values.
+fn compact(json: &str) -> String {
+    let mut compact = String::with_capacity(json.len());
+    let (mut is_in_text, mut is_escaped) = (false, false);
+    for letter in json.chars() {
+        if is_in_text || !letter.is_ascii_whitespace() {
+            compact.push(letter);
+        }
+        match letter {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '"' => is_in_text = !is_in_text,
+            _ => {}
+        }
+    }
+    compact
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn details_are_compact_and_otherwise_as_they_were_stored() {
+        let stored = r#"{"a": [1.10, 1e400, {"": null}], "b\" : ": "x \\", "c": ",\" : {"}"#;
+        let details = Details::from_stored(stored).expect("an object");
+        assert_eq!(details.as_json(), r#"{"a":[1.10,1e400,{"":null}],"b\" : ":"x \\","c":",\" : {"}"#);
+        assert_eq!(serde_json::to_string(&details).expect("JSON"), details.as_json());
+        let members: Vec<(String, &str)> =
+            details.members().into_iter().map(|(name, value)| (name, value.get())).collect();
+        let expected = [("a", r#"[1.10,1e400,{"":null}]"#), ("b\" : ", r#""x \\""#), ("c", r#"",\" : {""#)];
+        assert_eq!(members, expected.map(|(name, value)| (name.to_owned(), value)));
+        let stored = r#"{"changes": {"name": {"to": "b", "from": "a"}, "limits": {"to": [], "from": [1]}}}"#;
+        let told = r#"{"changes":{"limits":{"from":[1],"to":[]},"name":{"from":"a","to":"b"}}}"#;
+        assert_eq!(Details::from_stored(stored).expect("an object").as_json(), told);
+        assert!(Details::from_stored("{ }").is_ok_and(|details| details.is_empty()));
+        assert!(Details::from_stored("[]").is_err() && Details::from_stored("{").is_err());
+    }
 }

@@ -256,10 +256,7 @@ impl Store {
     }
 
     async fn turn(&self, owner: &Owner) -> Result<Turn, StoreError> {
-        tokio::time::timeout(self.patience, self.turns.take(owner)).await.map_err(|_| {
-            let why = "the requests of one owner use as many connections as database.owner_connections allows";
-            StoreError::Unavailable(why.to_owned())
-        })
+        tokio::time::timeout(self.patience, self.turns.take(owner)).await.map_err(|_| StoreError::OwnerBusy)
     }
 
     /// A connection for a change, for a caller with this reach.

@@ -8,6 +8,7 @@ mod addresses;
 mod audit;
 mod audit_answers;
 mod audit_command;
+mod audit_pages;
 mod authorize;
 mod bad_bodies;
 mod bad_fields;

@@ -81,3 +81,36 @@ async fn the_bodies_of_the_compatibility_routes_stay_as_they_are() {
         assert!(serde_json::from_str::<Value>(&answer.text).is_ok());
     }
 }
+
+#[tokio::test]
+async fn a_key_in_an_address_is_not_repeated_in_the_answer() {
+    let replica = shared_replica().await;
+    let (alice, root) = (Person::named("alice"), Person::administrator());
+    let key = alice.creates(&replica, serde_json::json!({})).await;
+    let (text, start) = (&key.holder.key, key.body["start"].as_str().expect("a text"));
+    let secret = &text[start.len()..];
+    let twisted = format!("keyward%5Flive_{}", &text["keyward_live_".len()..]);
+    for (person, method, path, status) in [
+        (Some(&alice), Method::GET, format!("/v1/keys/{text}"), 404),
+        (None, Method::GET, format!("/v1/keys/{text}"), 401),
+        (Some(&alice), Method::DELETE, format!("/v1/keys/{text}"), 404),
+        (None, Method::GET, format!("/v1/{text}"), 404),
+        (None, Method::GET, format!("//{text}"), 404),
+        (Some(&root), Method::PUT, format!("/v1/admin/plans/{text}"), 400),
+        (None, Method::PATCH, format!("/v1/admin/plans/{text}"), 405),
+        (None, Method::GET, format!("/v1/{text}/{text}"), 404),
+        (None, Method::GET, format!("/v1/{twisted}"), 404),
+    ] {
+        let request = match person {
+            Some(person) => person.request(&replica, method, &path),
+            None => stranger(&replica, method, &path),
+        };
+        let answer = Reply::to(request).await;
+        let problem = answer.is(status);
+        assert!(!answer.text.contains(secret), "{path}: {}", answer.text);
+        let masked = path.replace(secret, "***");
+        let masked = if path.starts_with("//") { format!("/.{masked}") } else { masked };
+        let expected = (!path.contains('%')).then_some(masked.as_str());
+        assert_eq!(problem["instance"].as_str(), expected, "{path}");
+    }
+}

@@ -14,8 +14,9 @@ use std::{
 use serde_json::json;
 use test_support::{
     actors::Person,
-    asking::{replica, replica_with},
+    asking::{Reply, pairs, replica, replica_with},
     database, eventually,
+    filling::long_events,
     program::Folder,
     replica::{Output, Replica, command},
 };
@@ -143,8 +144,17 @@ async fn secret_files_that_everybody_may_read_are_named_at_start() {
 
 /// Resident memory in MiB.
 fn resident(replica: &Replica) -> u64 {
+    memory(replica, "VmRSS:")
+}
+
+/// The most resident memory until now, in MiB.
+fn peak(replica: &Replica) -> u64 {
+    memory(replica, "VmHWM:")
+}
+
+fn memory(replica: &Replica, which: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", replica.pid())).expect("its status");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("its memory");
+    let line = status.lines().find(|line| line.starts_with(which)).expect("its memory");
     let kib: u64 = line.split_whitespace().nth(1).expect("a number").parse().expect("a number");
     kib / 1024
 }
@@ -182,4 +192,55 @@ async fn the_memory_of_an_unusual_row_is_given_back() {
         assert_eq!(futures_util::future::join_all(asked).await, [401, 401]);
     }
     eventually("the memory is given back", async || resident(&other) < usual + 48).await;
+}
+
+/// The most that requests under way may use, in MiB: less than what docs/configuration.md says of the whole program.
+const UNDER_WAY: u64 = 40;
+
+#[tokio::test]
+async fn an_owner_who_reads_a_thousand_changes_of_long_metadata_uses_little_memory() {
+    let (replica, alice) = (replica().await, Person::named("alice"));
+    alice.creates(&replica, json!({})).await;
+    long_events(replica.database(), 1_000).await;
+    let read = |path: &'static str| async {
+        let answer = alice.gets(&replica, path).await;
+        assert!(answer.status == 200 || answer.status == 503, "{}: {}", answer.status, answer.text);
+    };
+    read("/v1/audit?limit=1").await;
+    let before = peak(&replica);
+    for path in ["/v1/audit?format=csv", "/v1/audit?format=ndjson", "/v1/audit?limit=100", "/v1/audit?format=csv"] {
+        futures_util::future::join_all((0..4).map(|_| read(path))).await;
+    }
+    assert!(peak(&replica) < before + UNDER_WAY, "{} MiB, and {before} before", peak(&replica));
+}
+
+#[tokio::test]
+async fn changes_that_wait_for_the_database_hold_little_more_than_their_bodies() {
+    let patient = [("KEYWARD__DATABASE__ACQUIRE_TIMEOUT", "20s"), ("KEYWARD__DATABASE__STATEMENT_TIMEOUT", "20s")];
+    let (replica, alice) = (replica_with(&patient).await, Person::named("alice"));
+    let key = alice.creates(&replica, json!({})).await;
+    let long = json!({ "metadata": { "a": vec![json!({ "": 1 }); 8_000] } });
+    let again = json!({ "metadata": long["metadata"], "createdAt": key.body["createdAt"] });
+    let bodies = [long.to_string(), again.to_string()];
+    let path = key.path();
+    let change = |at: usize| {
+        let request = alice.request(&replica, reqwest::Method::PATCH, &path).header("content-type", "application/json");
+        Reply::to(request.body(bodies[at % 2].clone()))
+    };
+    change(0).await.is(422);
+    let before = peak(&replica);
+    let rows = replica.database().superuser_pool().await;
+    let mut lock = rows.begin().await.expect("a transaction");
+    sqlx::query("LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.expect("a lock");
+    let changes = futures_util::future::join_all((0..60).map(change));
+    let unlock = async {
+        // So long that all of them are read.
+        tokio::time::sleep(std::time::Duration::from_secs(8)).await;
+        lock.rollback().await.expect("unlocked");
+    };
+    let (answers, ()) = futures_util::future::join(changes, unlock).await;
+    for answer in answers {
+        assert_eq!(answer.wrong_fields(), pairs(&[("/metadata", "invalid")]));
+    }
+    assert!(peak(&replica) < before + 2 * UNDER_WAY, "{} MiB, and {before} before", peak(&replica));
 }

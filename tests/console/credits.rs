@@ -52,6 +52,9 @@ async fn an_owner_gives_a_key_credits_and_tops_them_up_once_however_often_the_fo
     assert_eq!(statuses, [200, 200, 200]);
     let events = alice.open(&format!("/console/audit?key={}", key.id())).await;
     assert_eq!(events.text.matches("key.credits_changed</code>").count(), 1, "{}", events.text);
+    let added = r#"credits: <bdi class="value">3 added</bdi>; reason: <bdi class="value">a bill</bdi>"#;
+    events.shows(added);
+    alice.open(&path).await.shows(added).lacks(r#"→ <bdi class="value">null"#);
 
     for (operation, amount) in [("add", "0"), ("set", "-1"), ("give", "1"), ("add", ""), ("add", "many")] {
         let page = alice.post(&path, &[("action", "top_up"), ("operation", operation), ("amount", amount)]).await;
@@ -119,7 +122,7 @@ async fn an_administrator_tops_up_what_all_keys_of_an_owner_share() {
     let add =
         [("action", "top_up"), ("once", once.as_str()), ("operation", "add"), ("amount", "7"), ("reason", "a gift")];
     eve.submit(&path, &add).await.shows("Topped up.").shows("7 granted in all").shows("a gift");
-    eve.submit(&path, &add).await.shows("7 granted in all");
+    eve.submit(&path, &add).await.shows("7 granted in all").shows(r#"<bdi class="value">7 added</bdi>"#);
     assert_eq!(key.asks_for_the_resource(&service.replica).await.status(), 200);
     alice.open("/console/plan").await.shows("7 granted in all").lacks("Top up");
     let set = [("action", "top_up"), ("operation", "set"), ("amount", "0")];

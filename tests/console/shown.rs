@@ -1,7 +1,7 @@
 //! What pages show of keys and owners: it is found again, nothing hides in it, and files have it.
 
 use serde_json::json;
-use test_support::actors::KeyHolder;
+use test_support::{actors::KeyHolder, filling::long_events};
 
 use crate::{
     browser::{Browser, Page},
@@ -129,6 +129,22 @@ async fn the_audit_is_exported_with_its_conditions_and_without_formulas() {
     bob.open("/console/audit/export").await.shows(",'=bob,").lacks(",=bob").lacks(&key.key);
     let mut eve = administrator(&service).await;
     eve.open("/console/audit/export?all=1").await.shows(&id).shows(&other).shows(KeyHolder::of(key.key).id());
+}
+
+#[tokio::test]
+async fn long_metadata_in_the_audit_is_cut_on_pages_and_ends_an_export() {
+    let service = Service::start().await;
+    let mut alice = Browser::signed_in(&service).await;
+    let (_, id) = made(&alice.post("/console/keys", &[("name", "hers")]).await);
+    long_events(&service.database, 500).await;
+    let page = alice.open("/console/audit").await;
+    page.shows(r#"metadata: <bdi class="value">{&#34;a&#34;:[{&#34;&#34;:1},"#).shows("…</bdi> → ").shows("Next page");
+    assert!(page.text.len() < 1_500_000, "{} bytes", page.text.len());
+    alice.open(&format!("/console/keys/{id}")).await.shows("…</bdi> → ");
+    let csv = alice.open("/console/audit/export").await;
+    let lines = csv.text.lines().count();
+    assert!((80..150).contains(&lines), "{lines} lines");
+    assert_eq!(csv.text.lines().nth(2).expect("a change").matches(r#"{"""":1}"#).count(), 2 * 580);
 }
 
 #[tokio::test]

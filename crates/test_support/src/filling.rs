@@ -1,6 +1,8 @@
-//! Very many keys, quickly.
+//! Very many keys, and very long events, quickly.
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use crate::TestDatabase;
 
 /// What costs time with each row, how it is taken away, and how it is made again.
 const COSTLY: &str = "SELECT format('DROP INDEX %s', indexrelid::regclass), pg_get_indexdef(indexrelid)
@@ -27,4 +29,20 @@ pub async fn fill_with_keys(url: &str, statements: &str) {
         sqlx::raw_sql(AssertSqlSafe(run)).execute(&mut connection).await.expect("very many keys");
     }
     connection.close().await.expect("an end");
+}
+
+/// Events before all others, as those of changes of as much metadata as there may be, of nothing but the smallest
+/// objects. There is an event already, whose owner and actor they have.
+pub async fn long_events(database: &TestDatabase, count: i32) {
+    let copy = "INSERT INTO audit_events (id, at, action, key_id, issuer, subject, actor_kind, actor_issuer,
+                                          actor_subject, actor_key_id, address, request_id, details)
+                SELECT overlay(id::text PLACING lpad(to_hex(number), 8, '0') FROM 1 FOR 8)::uuid, at, 'key.updated',
+                       key_id, issuer, subject, actor_kind, actor_issuer, actor_subject, actor_key_id, address,
+                       request_id, jsonb_build_object('changed', '[\"metadata\"]'::jsonb, 'changes',
+                       jsonb_build_object('metadata', jsonb_build_object('from', metadata, 'to', metadata)))
+                FROM (SELECT * FROM audit_events ORDER BY id DESC LIMIT 1) AS newest, generate_series(1, $1) AS number,
+                     (SELECT jsonb_build_object('a', jsonb_agg('{\"\":1}'::jsonb)) AS metadata
+                      FROM generate_series(1, 580)) AS long";
+    let rows = database.superuser_pool().await;
+    sqlx::query(copy).bind(count).execute(&rows).await.expect("copied");
 }

@@ -147,24 +147,25 @@ pub(in crate::console) async fn export(request: HttpRequest, console: Data<Conso
     if next.is_some() && items.len() < EXPORTED as usize {
         return Err(Fault::Refused(WHY_NOT.too_many_to_export.to_owned()));
     }
-    let prefix = console.issuer.keyring.prefix();
-    let views: Vec<_> = items.iter().map(|key| KeyView::new(key, prefix, now)).collect();
-    Ok(as_csv(&views))
+    Ok(as_csv(&items))
 }
 
-/// The first keys of a list, at most `most`, and whether there may be more.
+/// The first keys of a list, at most `most`, and whether there may be more; without their metadata, which are the
+/// largest part of a key, so that little waits for the next page.
 async fn first_keys(
     console: &Console,
     (filter, order, reach): (&KeyFilter, KeyOrder, &Reach),
     most: u32,
     at_once: u32,
     now: OffsetDateTime,
-) -> Result<Listed<ManagedKey>, StoreError> {
+) -> Result<Listed<KeyView>, StoreError> {
+    let prefix = console.issuer.keyring.prefix();
+    let view = |key: ManagedKey| KeyView { metadata: String::new(), ..KeyView::new(&key, prefix, now) };
     let mut found = Listed::none();
     for _ in 0..PAGES {
         let page = Page { after: found.next, limit: at_once };
         let listed = console.ledger.list(filter, order, &page, reach, now).await?;
-        found.items.extend(listed.items);
+        found.items.extend(listed.items.into_iter().map(view));
         found.next = listed.next;
         if found.next.is_none() || found.items.len() >= most as usize {
             break;

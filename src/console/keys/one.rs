@@ -12,7 +12,6 @@ use time::OffsetDateTime;
 use super::{
     expiry::ExpiryChoice,
     fields,
-    names::KeyNames,
     rotation::Rotation,
     scopes::ScopeChoice,
     view::{Event, KeyView},
@@ -101,6 +100,7 @@ pub(super) async fn page(
     let owner = Some(key.record.owner.clone());
     let filter = EventFilter { owner: owner.clone(), key: Some(id), ..EventFilter::default() };
     let events = console.ledger.events(&filter, &Page { after: None, limit: EVENTS }, reach).await.map_err(outage)?;
+    let events: Vec<Event> = events.items.into_iter().map(Event::new).collect();
     let period = usage::period(granularity(Form::of_query(request).text("by")), now);
     let counted = UsageFilter { key: Some(id), owner, ..UsageFilter::default() };
     let report = console.usage.usage(&UsageQuery { period, filter: counted, groups: None }, reach).await;
@@ -124,7 +124,7 @@ pub(super) async fn page(
         may_give: key.credits.as_ref().is_none_or(|credits| credits::may_change(credits, reach.role())),
         rotation: Rotation::of(request, console, &key, reach, now).await?,
         chart: Chart::new(period, report.map_err(outage)?),
-        events: events.items.iter().map(|event| Event::new(event, &KeyNames::default())).collect(),
+        events,
         scopes: ScopeChoice::new(&offer, &chosen, &has),
         expiry: ExpiryChoice::new(offer.longest_life, true, &fields.value("expiry")),
         fields,

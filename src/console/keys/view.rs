@@ -1,6 +1,8 @@
 //! Keys and events as pages show them.
 
-use serde_json::Value;
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
 use super::names::{KeyLink, KeyNames};
@@ -11,8 +13,8 @@ use crate::{
         texts::{EN, WHY_NOT},
     },
     domain::{
-        api_key::Prefix,
-        audit::{Actor, AuditEvent},
+        api_key::{KeyId, Prefix},
+        audit::{self, Actor, AuditEvent},
         key_record::{KeyState, ManagedKey},
         ledger::{Refusal, Violation},
         owner::Owner,
@@ -29,6 +31,9 @@ const SOON: time::Duration = time::Duration::days(14);
 /// stored.
 const BEGIN_OF_ID: usize = 4;
 const END_OF_ID: usize = 6;
+/// How many characters pages show of one value in an event: whole names and lists, and the beginning of long metadata.
+/// Exports have all of it.
+const SHOWN_OF_A_VALUE: usize = 1_000;
 
 /// A key in a list or on a page of its own.
 pub(crate) struct KeyView {
@@ -153,6 +158,8 @@ pub(crate) struct Event {
     pub(crate) at: When,
     pub(crate) action: String,
     pub(crate) key: Option<KeyLink>,
+    /// The key that the link is to.
+    pub(crate) key_id: Option<KeyId>,
     pub(crate) owner: Name,
     pub(crate) by: Name,
     pub(crate) address: String,
@@ -169,18 +176,25 @@ pub(crate) struct Detail {
 }
 
 impl Event {
-    pub(crate) fn new(event: &AuditEvent, names: &KeyNames) -> Self {
-        let by = author(event);
-        let told = event.details.iter().filter(|(name, _)| name.as_str() != "changed");
+    /// An event, without the name of its key. What it takes of the event is far less than what details may have, so
+    /// that it can wait for the names.
+    pub(crate) fn new(event: AuditEvent) -> Self {
+        let told = event.details.members().into_iter().filter(|(name, _)| name != "changed");
         Self {
             at: event.at.into(),
-            action: event.action.clone(),
-            key: event.key.map(|key| names.link(key)),
+            key: event.key.map(|key| KeyNames::default().link(key)),
+            key_id: event.key,
             owner: Name::new(&owner_name(&event.owner)),
-            by: Name::new(&by),
+            by: Name::new(&author(&event)),
             address: event.author.address.map(|address| address.to_string()).unwrap_or_default(),
-            details: told.flat_map(|(name, value)| details(name, value)).collect(),
+            details: told.flat_map(|(name, value)| details(&name, value)).collect(),
+            action: event.action,
         }
+    }
+
+    /// The same with the name of its key.
+    pub(crate) fn with_name(self, names: &KeyNames) -> Self {
+        Self { key: self.key_id.map(|key| names.link(key)), ..self }
     }
 }
 
@@ -193,22 +207,30 @@ pub(crate) fn author(event: &AuditEvent) -> String {
     }
 }
 
-/// `changes` has the old and the new value of each field.
-fn details(name: &str, value: &Value) -> Vec<Detail> {
-    let plain = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        value => value.to_string(),
+/// `changes` has the old and the new value of each field, or how many credits were added. Values stay the text that they
+/// are stored as, unless they are texts themselves.
+fn details(name: &str, value: &RawValue) -> Vec<Detail> {
+    let Some(changes) = (name == "changes").then(|| audit::changes(value)).flatten() else {
+        return vec![Detail { name: name.to_owned(), value: plain(Some(value)), then: None }];
     };
-    match value {
-        Value::Object(changes) if name == "changes" => {
-            let changed = |(field, change): (&String, &Value)| Detail {
-                name: field.clone(),
-                value: plain(&change["from"]),
-                then: Some(plain(&change["to"])),
-            };
-            changes.iter().map(changed).collect()
+    let changed = |(field, change): (String, BTreeMap<String, &RawValue>)| {
+        let member = |name: &str| plain(change.get(name).copied());
+        match change.contains_key("added") {
+            true => Detail { name: field, value: format!("{} {}", member("added"), EN.added), then: None },
+            false => Detail { name: field, value: member("from"), then: Some(member("to")) },
         }
-        value => vec![Detail { name: name.to_owned(), value: plain(value), then: None }],
+    };
+    changes.into_iter().map(changed).collect()
+}
+
+/// A value as pages show it.
+fn plain(value: Option<&RawValue>) -> String {
+    let json = value.map_or("null", RawValue::get);
+    let text = serde_json::from_str::<String>(json).ok();
+    let whole = text.as_deref().unwrap_or(json);
+    match whole.char_indices().nth(SHOWN_OF_A_VALUE) {
+        Some((end, _)) => format!("{}…", &whole[..end]),
+        None => whole.to_owned(),
     }
 }
 

@@ -78,8 +78,8 @@ pub(super) async fn page(
     let plans = console.plans.plans(&Page { after: None, limit: OFFERED }).await.map_err(outage)?;
     let filter = EventFilter { owner: Some(owner.clone()), ..EventFilter::default() };
     let events = console.ledger.events(&filter, &Page { after: None, limit: EVENTS }, &Reach::Any).await;
-    let events = events.map_err(outage)?.items;
-    let names = KeyNames::of(request, console, events.iter().filter_map(|event| event.key), &Reach::Any).await?;
+    let events: Vec<Event> = events.map_err(outage)?.items.into_iter().map(Event::new).collect();
+    let names = KeyNames::of(request, console, events.iter().filter_map(|event| event.key_id), &Reach::Any).await?;
     let standing = standing.unwrap_or_else(|| OwnerStanding {
         plan: allotment.plan.as_ref().map(|(plan, by)| AssignedPlan { plan: plan.name.clone(), by: *by }),
         ..OwnerStanding::without_keys(owner.clone())
@@ -101,7 +101,7 @@ pub(super) async fn page(
         credits: own.credits.as_ref().map(CreditsView::from),
         plans: plans.items.iter().map(|plan| plan.name.to_string()).collect(),
         once: new_once(),
-        events: events.iter().map(|event| Event::new(event, &names)).collect(),
+        events: events.into_iter().map(|event| event.with_name(&names)).collect(),
         is_all: true,
         owner: row,
         fields,

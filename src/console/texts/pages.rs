@@ -270,6 +270,7 @@ texts! {
     revoked_at = "Revoked",
     disabled_by = "Disabled by",
     history = "History",
+    added = "added",
     when = "When",
     what = "What",
     who = "Who",

@@ -35,9 +35,10 @@ pub enum InvalidMetadata {
     Nul,
 }
 
-/// A merge patch for metadata (RFC 7396).
+/// A merge patch for metadata (RFC 7396), as compact JSON of an object: a tree of it would take a hundred times the
+/// memory while its request waits for the database.
 #[derive(Clone, Debug)]
-pub struct MetadataPatch(Members);
+pub struct MetadataPatch(Box<str>);
 
 /// A change of metadata.
 #[derive(Clone, Debug)]
@@ -54,7 +55,8 @@ impl MetadataPatch {
     /// # Errors
     /// [`InvalidMetadata::NotAnObject`].
     pub fn read(json: &str) -> Result<Self, InvalidMetadata> {
-        note::read_object(json).map(Self).ok_or(InvalidMetadata::NotAnObject)
+        let members = note::read_object(json).ok_or(InvalidMetadata::NotAnObject)?;
+        Ok(Self(Note::Object(members).to_string().into()))
     }
 }
 
@@ -113,8 +115,9 @@ impl Metadata {
     /// # Errors
     /// [`InvalidMetadata`] if the result violates a limit.
     pub fn merged(&self, patch: &MetadataPatch) -> Result<Self, InvalidMetadata> {
-        let mut members = note::read_object(self.as_object()).ok_or(InvalidMetadata::NotAnObject)?;
-        note::merge_into(&mut members, &patch.0);
+        let read = |json: &str| note::read_object(json).ok_or(InvalidMetadata::NotAnObject);
+        let mut members = read(self.as_object())?;
+        note::merge_into(&mut members, &read(&patch.0)?);
         Self::of(members)
     }
 

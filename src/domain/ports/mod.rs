@@ -20,6 +20,9 @@ pub enum StoreError {
     /// The database is unreachable or did not answer in time.
     #[error("the database could not be reached: {0}")]
     Unavailable(String),
+    /// The requests of an owner keep its other requests waiting.
+    #[error("the requests of one owner use as many connections as database.owner_connections allows")]
+    OwnerBusy,
     /// The database answered with an error. It names the cause, and what to do where that is known.
     #[error("the database reports an error: {0}")]
     Failed(String),

@@ -52,7 +52,7 @@ fn push(character: char, escaped: &mut String) {
 
 /// Whether a character changes the direction of its neighbours (Unicode Standard Annex #9), ends a line, or has no
 /// width. The two joiners are not escaped, because some scripts can't be written without them.
-fn is_invisible(character: char) -> bool {
+pub(super) fn is_invisible(character: char) -> bool {
     matches!(
         character,
         '\u{061c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use ipnet::IpNet;
 use rand::Rng;
-use serde_json::{Map, Value};
 use sqlx::{PgConnection, types::Json};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -12,7 +11,7 @@ use uuid::Uuid;
 use super::{super::rows::ActorColumns, Store};
 use crate::domain::{
     api_key::KeyId,
-    audit::{AuditEvent, Author},
+    audit::{AuditEvent, Author, Details},
     ledger::{Event, Reach},
     listing::{EventFilter, Listed, Page, Place},
     owner::Owner,
@@ -78,7 +77,11 @@ struct Row {
     actor_key_id: Option<Uuid>,
     address: Option<IpNet>,
     request_id: Option<String>,
-    details: Json<Map<String, Value>>,
+    details: String,
+    /// How long its texts are.
+    bytes: i32,
+    /// Whether there are further rows.
+    goes_on: bool,
 }
 
 impl TryFrom<Row> for AuditEvent {
@@ -91,7 +94,7 @@ impl TryFrom<Row> for AuditEvent {
             subject: row.actor_subject,
             key: row.actor_key_id,
         };
-        let corrupt = |kind: String| StoreError::Corrupt(format!("audit_events {}: actor {kind}", row.id));
+        let corrupt = |kind: String| corrupt_row(row.id, &format!("actor {kind}"));
         let actor = actor.read().map_err(corrupt)?.ok_or_else(|| corrupt("none".to_owned()))?;
         Ok(Self {
             id: row.id,
@@ -106,13 +109,24 @@ impl TryFrom<Row> for AuditEvent {
                 // It is among the details.
                 handed_over_by: None,
             },
-            details: row.details.0,
+            details: Details::from_stored(&row.details)
+                .map_err(|error| corrupt_row(row.id, &format!("details: {error}")))?,
         })
     }
 }
 
+fn corrupt_row(id: Uuid, what: &str) -> StoreError {
+    StoreError::Corrupt(format!("audit_events {id}: {what}"))
+}
+
 /// The number of events that a query examines for a filter that no index supports.
 const LOOKED_AT: i64 = 20_000;
+/// The bytes of text after which a page ends, however few events it has. A thousand events have a third of it, unless
+/// they are about long metadata: their owner must not make a replica hold more than others do.
+const PAGE_BYTES: i64 = 1024 * 1024;
+/// The number of rows that one statement reads, so that Postgres writes out little that the page has no room for: the
+/// longest take it half a millisecond each.
+const ROWS_AT_ONCE: usize = 250;
 
 impl Store {
     pub(super) async fn list_events(
@@ -132,20 +146,47 @@ impl Store {
         } else {
             None
         };
-        let rows = rows(&mut seat.connection, filter, before, looked_at.unwrap_or(begin), page.limit).await?;
-        let events = rows.into_iter().map(AuditEvent::try_from).collect::<Result<Vec<_>, _>>()?;
-        Ok(Listed::of(events, page.limit, looked_at.map(Place::from), |event: &AuditEvent| Place::from(event.id)))
+        let ids = (before, looked_at.unwrap_or(begin));
+        let rows = page_of_rows(&mut seat.connection, filter, ids, page.limit as usize).await?;
+        let last = rows.last().filter(|row| row.goes_on).map(|row| row.id);
+        let items = rows.into_iter().map(AuditEvent::try_from).collect::<Result<_, _>>()?;
+        Ok(Listed { items, next: last.or(looked_at).map(Place::from) })
     }
 }
 
+/// At most `limit` rows, and no more than fit into a page; at least one, if there is one.
+async fn page_of_rows(
+    connection: &mut PgConnection,
+    filter: &EventFilter,
+    (mut before, begin): (Uuid, Uuid),
+    limit: usize,
+) -> Result<Vec<Row>, sqlx::Error> {
+    let (mut page, mut room) = (Vec::new(), PAGE_BYTES);
+    while page.len() < limit && room > 0 {
+        let most = (limit - page.len()).min(ROWS_AT_ONCE);
+        let rows = rows(connection, filter, (before, begin), most, room).await?;
+        let Some(last) = rows.last() else { break };
+        let goes_on = last.goes_on;
+        before = last.id;
+        room -= rows.iter().map(|row| i64::from(row.bytes)).sum::<i64>();
+        page.extend(rows);
+        if !goes_on {
+            break;
+        }
+    }
+    Ok(page)
+}
+
+/// At most `most` rows, up to the one with which they have `bytes`.
 async fn rows(
     connection: &mut PgConnection,
     filter: &EventFilter,
-    before: Uuid,
-    begin: Uuid,
-    limit: u32,
+    (before, begin): (Uuid, Uuid),
+    most: usize,
+    bytes: i64,
 ) -> Result<Vec<Row>, sqlx::Error> {
-    let limit = i64::from(limit) + 1;
+    // One row more tells whether there are further ones.
+    let looked_at = i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1);
     let actions: Vec<&str> = filter.actions.iter().map(|action| action.as_str()).collect();
     let actions = (!actions.is_empty()).then_some(&actions[..]);
     let actor = filter.actor.as_ref().map(ActorColumns::of);
@@ -160,51 +201,63 @@ async fn rows(
             sqlx::query_as!(
                 Row,
                 r#"SELECT id, at, action, key_id, issuer, subject, actor_kind, actor_issuer, actor_subject,
-                          actor_key_id, address, request_id, details AS "details: _"
-                   FROM audit_events
-                   WHERE id < $1 AND id >= $2
-                     AND ($4::text[] IS NULL OR action = ANY($4))
-                     AND ($5::text IS NULL OR actor_kind = $5)
-                     AND ($6::text IS NULL OR actor_issuer = $6)
-                     AND ($7::text IS NULL OR actor_subject = $7)
-                     AND ($8::uuid IS NULL OR actor_key_id = $8)
-                     AND ($9::timestamptz IS NULL OR at >= $9)
-                     AND ($10::timestamptz IS NULL OR at < $10) "#
+                          actor_key_id, address, request_id, details AS "details!", bytes AS "bytes!",
+                          goes_on AS "goes_on!"
+                   FROM (SELECT *, sum(bytes) OVER newest - bytes AS bytes_before,
+                                lead(id) OVER newest IS NOT NULL AS goes_on
+                         FROM (SELECT *, octet_length(concat(issuer, subject, actor_issuer, actor_subject, details))
+                                         AS bytes
+                               FROM (SELECT id, at, action, key_id, issuer, subject, actor_kind, actor_issuer,
+                                            actor_subject, actor_key_id, address, request_id, details::text AS details
+                                     FROM audit_events
+                                     WHERE id < $1 AND id >= $2
+                                       AND ($4::text[] IS NULL OR action = ANY($4))
+                                       AND ($5::text IS NULL OR actor_kind = $5)
+                                       AND ($6::text IS NULL OR actor_issuer = $6)
+                                       AND ($7::text IS NULL OR actor_subject = $7)
+                                       AND ($8::uuid IS NULL OR actor_key_id = $8)
+                                       AND ($9::timestamptz IS NULL OR at >= $9)
+                                       AND ($10::timestamptz IS NULL OR at < $10) "#
                     + $of
-                    + " ORDER BY id DESC LIMIT $3",
+                    + r#"            ORDER BY id DESC LIMIT $3) AS found) AS measured
+                         WINDOW newest AS (ORDER BY id DESC ROWS UNBOUNDED PRECEDING)) AS summed
+                   WHERE bytes_before < $11 ORDER BY id DESC"#,
                 before,
                 begin,
-                limit,
+                looked_at,
                 actions as _,
                 kind,
                 issuer,
                 subject,
                 actor_key,
                 filter.from,
-                filter.to
+                filter.to,
+                bytes
                 $(, $argument)*
             )
         };
     }
-    match (&filter.owner, key) {
+    let mut rows = match (&filter.owner, key) {
         (Some(owner), key) => {
             let query = events!(
-                "AND issuer = $11 AND subject = $12 AND ($13::uuid IS NULL OR key_id = $13)",
+                "AND issuer = $12 AND subject = $13 AND ($14::uuid IS NULL OR key_id = $14)",
                 &*owner.issuer,
                 &*owner.subject,
                 key,
             );
-            query.fetch_all(connection).await
+            query.fetch_all(connection).await?
         }
         (None, Some(key)) => {
-            let query = events!("AND key_id = $11", key);
-            query.fetch_all(connection).await
+            let query = events!("AND key_id = $12", key);
+            query.fetch_all(connection).await?
         }
         (None, None) => {
             let query = events!("");
-            query.fetch_all(connection).await
+            query.fetch_all(connection).await?
         }
-    }
+    };
+    rows.truncate(most);
+    Ok(rows)
 }
 
 /// The last event that a query examines; `None` if there are fewer.

@@ -1,13 +1,12 @@
 //! An audit event as it appears in responses.
 
 use serde::Serialize;
-use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::{
     api::wire::{actor::ActorView, owner::Owner, times},
-    domain::audit::AuditEvent,
+    domain::audit::{AuditEvent, Details},
 };
 
 /// An audit event.
@@ -37,10 +36,10 @@ pub struct Event {
     /// The id of the request, also found in the log.
     #[schema(required)]
     pub(super) request_id: Option<String>,
-    /// Details of the event: `changes`, with the old and the new value of each field; a reason; a successor. Never a
-    /// secret.
+    /// Details of the event: `changes`, with the value of each field before as `from` and the new one as `to`, or how
+    /// many credits were `added`; a reason; a successor. Never a secret.
     #[schema(value_type = Object, additional_properties, example = json!({"changed": ["name"], "changes": {"name": {"from": "ci", "to": "ci 2"}}}))]
-    pub(super) details: Map<String, Value>,
+    pub(super) details: Details,
 }
 
 impl From<AuditEvent> for Event {

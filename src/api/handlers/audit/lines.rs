@@ -97,7 +97,7 @@ pub fn csv_lines(events: &[Event]) -> String {
             or_empty(&event.actor.key_id),
             or_empty(&event.address),
             or_empty(&event.request_id),
-            serde_json::to_string(&event.details).unwrap_or_default(),
+            event.details.as_json().to_owned(),
         ]));
     }
     text

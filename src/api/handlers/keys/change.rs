@@ -4,6 +4,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     web::{Bytes, Data, Path},
 };
+use time::OffsetDateTime;
 
 use super::{
     conditions_of_change, key_id, now,
@@ -25,7 +26,7 @@ use crate::{
             },
         },
     },
-    auth::lifecycle::{Applied, Caller, Done, Switch},
+    auth::lifecycle::{Applied, Caller, Done, Edit, Switch},
     domain::{api_key::KeyId, key_record::ManagedKey, ledger::Reach, principal::Principal, text::ChangeReason},
     telemetry::outage::millis,
 };
@@ -40,15 +41,34 @@ pub(crate) async fn update(
 ) -> Answer {
     let (id, now) = (key_id(&id)?, now());
     let conditions = conditions_of_change(&request)?;
-    let mut fields = Fields::of(&request, &body, KEY_PATCH)?;
-    if fields.has_any(&requests::READ_ONLY) {
-        let key = services.ledger.show(id, &caller.reach).await.map_err(read_failed(&request))?;
+    let edit = edit(&request, &caller, &services, id, &body, now).await?;
+    let changed = done(&request, services.lifecycle.edit(id, edit, conditions, caller, now).await, "change a key");
+    let changed = changed.map_err(|reason| requests::as_sent(reason, &body))?;
+    Ok(shown(&services, &changed.outcome, now))
+}
+
+/// The changes that a body asks for. It may send back what it was shown.
+async fn edit(
+    request: &HttpRequest,
+    caller: &Caller,
+    services: &Services,
+    id: KeyId,
+    body: &Bytes,
+    now: OffsetDateTime,
+) -> Result<Edit, Reason> {
+    // Read again afterwards: what a body says takes a hundred times the memory of its text, which must not wait for the
+    // database.
+    let sends_back = Fields::of(request, body, KEY_PATCH)?.has_any(&requests::READ_ONLY);
+    let shown = match sends_back {
+        true => Some(services.ledger.show(id, &caller.reach).await.map_err(read_failed(request))?),
+        false => None,
+    };
+    let mut fields = Fields::of(request, body, KEY_PATCH)?;
+    if let Some(key) = shown {
         let key = key.ok_or(Reason::NotFound(Missing::Key))?;
         requests::take_shown(&mut fields, &Key::new(&key, services.issuer.keyring.prefix(), now));
     }
-    let edit = requests::edit(fields, now)?;
-    let changed = done(&request, services.lifecycle.edit(id, edit, conditions, caller, now).await, "change a key")?;
-    Ok(shown(&services, &changed.outcome, now))
+    requests::edit(fields, now)
 }
 
 /// `POST /v1/keys/{id}/disable`

@@ -35,7 +35,8 @@ pub(crate) async fn create(request: HttpRequest, caller: Caller, services: Data<
     }
     let order = requests::order(&request, &body, caller.reach.owner(), now)?;
     let issued = services.issuer.issue(order, idempotent.as_ref(), &caller, now).await;
-    match issued.map_err(unavailable(&request, "issue a key"))?? {
+    let issued = issued.map_err(unavailable(&request, "issue a key"))?;
+    match issued.map_err(|refusal| requests::as_sent(refusal.into(), &body))? {
         Issued::Now(new) => {
             in_request(&request, || tracing::info!(key_id = %new.key.record.id, "issued a key"));
             let location = format!("{}/{}", request.path(), new.key.record.id);
@@ -74,7 +75,8 @@ pub(crate) async fn rotate(
     let preconditions = conditions_of_change(&request)?;
     let rotation = Rotation { id, grace_period, expiry, preconditions, request: idempotent };
     let rotated = services.issuer.rotate(rotation, caller, now).await;
-    let rotated = rotated.map_err(unavailable(&request, "rotate a key"))??;
+    let rotated = rotated.map_err(unavailable(&request, "rotate a key"))?;
+    let rotated = rotated.map_err(|refusal| requests::as_sent(refusal.into(), &body))?;
     in_request(&request, || {
         let successor = rotated.new.key().record.id;
         let Confirmation { replicas_confirmed, replicas_expired, .. } = Confirmation::new(&rotated.propagated);

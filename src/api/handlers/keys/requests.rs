@@ -1,9 +1,9 @@
 //! Request bodies about keys, parsed into the arguments of the use cases.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use actix_web::{HttpRequest, web::Bytes};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 use time::OffsetDateTime;
 
 use crate::{
@@ -236,6 +236,20 @@ fn expiry(fields: &mut Fields, now: OffsetDateTime) -> Option<Option<Expiry>> {
     }
     let given = at.is_some() || within.is_some();
     given.then(|| at.flatten().or(within.flatten()).map(Expiry::At))
+}
+
+/// Names the member of the body that a lifetime comes from which is too long.
+pub(crate) fn as_sent(reason: Reason, body: &Bytes) -> Reason {
+    let sent: serde_json::Result<BTreeMap<String, Option<&RawValue>>> = serde_json::from_slice(body);
+    let is_span = || sent.is_ok_and(|sent| sent.get("expiresIn").is_some_and(Option::is_some));
+    match reason {
+        Reason::InvalidFields(mut problems) if is_span() => {
+            let of_expiry = problems.iter_mut().filter(|problem| problem.code == "lifetime_too_long");
+            of_expiry.for_each(|problem| problem.pointer = Some("/expiresIn".to_owned()));
+            Reason::InvalidFields(problems)
+        }
+        reason => reason,
+    }
 }
 
 /// An RFC 3339 timestamp in any time zone, truncated to milliseconds.

@@ -10,13 +10,15 @@ use actix_web::{
     },
 };
 
+use percent_encoding::percent_decode_str;
+
 use super::{Dialect, Failure, Fault, FieldError, Missing, Reason};
 use super::{
     catalog,
     problem::{Message, OAuthError, Problem},
 };
 use crate::{
-    domain::{counted::counted, denial::PublicDenial, escape::escaped},
+    domain::{api_key::without_secrets, counted::counted, denial::PublicDenial, escape::escaped},
     protect::{Cause, LimitReport, problem_type},
     server::Refusal,
 };
@@ -211,14 +213,21 @@ fn summary(one: &str, many: &str, problems: &[FieldError]) -> Option<String> {
     }
 }
 
-/// The path as a URI reference. A path that begins with two slashes would be read as a host name, so it gets a leading
+/// The path as a URI reference, without the secret of a key: errors are logged and passed on. A path that begins with two slashes would be read as a host name, so it gets a leading
 /// dot, as browsers write it.
 fn instance(path: &str) -> Option<Cow<'_, str>> {
     let is_reference = path.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}?#".contains(&byte));
     if path.len() > INSTANCE_MAX_BYTES || !path.starts_with('/') || !is_reference {
         return None;
     }
-    Some(if path.starts_with("//") { format!("/.{path}").into() } else { path.into() })
+    let decoded = percent_decode_str(path).decode_utf8_lossy();
+    let path = match without_secrets(&decoded) {
+        Cow::Borrowed(_) => Cow::Borrowed(path),
+        // Somebody has hidden a key.
+        Cow::Owned(_) if decoded != path => return None,
+        Cow::Owned(masked) => Cow::Owned(masked),
+    };
+    Some(if path.starts_with("//") { format!("/.{path}").into() } else { path })
 }
 
 /// The equivalent code of RFC 6749 §5.2 and related RFCs.

@@ -1,6 +1,6 @@
 //! The two words at the beginning of a key, by which people and scanners recognise it.
 
-use std::{ops::RangeInclusive, str::FromStr};
+use std::{borrow::Cow, ops::RangeInclusive, str::FromStr};
 
 use super::{ID_LENGTH, KeyId, base62};
 
@@ -51,6 +51,24 @@ impl Prefix {
         id.push_to(&mut start);
         start
     }
+}
+
+/// The text without the secrets of keys in it, whatever their prefix: what follows the id is replaced by asterisks.
+pub fn without_secrets(text: &str) -> Cow<'_, str> {
+    let mut masked = Cow::Borrowed(text);
+    for environment in Environment::ALL {
+        let head = format!("_{}_", environment.as_str());
+        let mut from = 0;
+        while let Some(at) = masked[from..].find(&head) {
+            let begin = from + at + head.len();
+            let length = masked[begin..].bytes().take_while(u8::is_ascii_alphanumeric).count();
+            if length > ID_LENGTH {
+                masked.to_mut().replace_range(begin + ID_LENGTH..begin + length, "***");
+            }
+            from = begin;
+        }
+    }
+    masked
 }
 
 /// The fewest characters of an id by which a key is looked for: as many as lists show.

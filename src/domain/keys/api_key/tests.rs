@@ -19,6 +19,22 @@ fn new_text(keyring: &Keyring) -> String {
 }
 
 #[test]
+fn secrets_are_taken_out_of_a_text_and_nothing_else_is() {
+    let start = format!("keyward_live_{}", "0".repeat(ID_LENGTH));
+    let tests = start.replace("live", "test").replace("keyward", "other");
+    for (text, masked) in [
+        (format!("/v1/keys/{start}x1/rotate"), format!("/v1/keys/{start}***/rotate")),
+        (format!("{start}x {tests}y"), format!("{start}*** {tests}***")),
+        (format!("{tests}y{start}x-{tests}"), format!("{tests}***_live_{}***-{tests}", "0".repeat(ID_LENGTH))),
+    ] {
+        assert_eq!(without_secrets(&text), masked);
+    }
+    for harmless in ["", "/v1/keys", &start, &format!("/{start}/{tests}"), "_live__live_", &"x".repeat(100)] {
+        assert!(matches!(without_secrets(harmless), std::borrow::Cow::Borrowed(same) if same == harmless));
+    }
+}
+
+#[test]
 fn what_has_some_of_a_secret_in_it_is_recognised_and_the_start_of_a_key_is_none() {
     let prefix = Prefix::default();
     let start = format!("keyward_live_{}", "0".repeat(ID_LENGTH));
