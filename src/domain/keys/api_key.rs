@@ -18,7 +18,7 @@ use std::{fmt, str::FromStr};
 use self::pepper::PepperKeys;
 pub use self::{
     pepper::{Pepper, PepperFingerprint, WeakPepper},
-    prefix_and_environment::{Environment, InvalidPrefix, Prefix, ShownKey, UnknownEnvironment},
+    prefix_and_environment::{Environment, InvalidPrefix, Prefix, ShownKey, UnknownEnvironment, find_key_form},
 };
 use crate::domain::secret::SecretString;
 use rand::{RngExt, distr::Alphanumeric, rand_core::UnwrapErr, rngs::SysRng};
