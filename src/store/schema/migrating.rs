@@ -80,8 +80,8 @@ async fn bring_up_to_date(
         MIGRATIONS.run_direct(None, &mut *connection, false).await?;
     } else if is_read_only(connection).await? {
         tracing::warn!(
-            "the database is read-only, so the audit's partitions and audit.retention were left as they are; the schema is \
-             up to date, and checks go on. Run `keyward migrate` once it takes changes"
+            "the database is read-only: nothing is migrated, as the schema is up to date, and checks go on; the audit's \
+             partitions and audit.retention are left as they are. Run `keyward migrate` once it takes changes"
         );
         return Ok(());
     }

@@ -2,7 +2,6 @@
 
 use sqlx::{Connection, PgConnection};
 
-use super::rights;
 use crate::{
     config::{Database, Pooler},
     store::{
@@ -12,6 +11,7 @@ use crate::{
             opening::OpenError,
             servers::Servers,
         },
+        rights,
     },
 };
 
