@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use keyward::{
     auth::jwt::{TokenMinter, TokenRequest},
     config::{Config, Console, ConsoleSignIn, Problems, Settings, Sources},
@@ -25,12 +25,21 @@ use keyward::{
 use keyward_local_postgres::{LocalPostgres, Options, data_directory::DataDirectory};
 use time::OffsetDateTime;
 
-use super::{Port, hardening::Hardened, secrets, serve, shared::output::print_line_unless_closed};
+use super::{
+    Port,
+    hardening::Hardened,
+    secrets, serve,
+    shared::output::{print_line_unless_closed, tell_line},
+};
 
 /// What the configuration says of values that `keyward dev` has generated.
 const GENERATED: &str = "keyward dev";
+/// The sections that a `keyward dev` decides: where its data are, whose tokens it accepts, what its keys are like.
+const DECIDED: &[&str] = &["database", "jwt", "keys"];
 /// Whoever tries Keyward.
 const SUBJECT: &str = "alice";
+/// One system call each time.
+const POSTGRES_WATCHED_EVERY: Duration = Duration::from_millis(500);
 /// Long enough for an evening of trying.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
 
@@ -55,7 +64,7 @@ impl Dev {
     pub(super) fn run(self, mut sources: Sources, hardened: Hardened) -> anyhow::Result<()> {
         self.port.put_into(&mut sources);
         let data_dir = data_dir(self.data_dir)?;
-        let postgres = if Settings::load(sources.clone())?.names_a_database() {
+        let mut postgres = if Settings::load(sources.clone())?.names_a_database() {
             None
         } else {
             install::install_if_missing(self.install)?;
@@ -84,9 +93,25 @@ impl Dev {
                 store.keep_strangers_out().await?;
                 store.close().await;
             }
-            serve(config, &used).await
+            tokio::select! {
+                served = serve(config, &used) => served,
+                failure = failure_of(postgres.as_mut()) => Err(failure),
+            }
         })?;
         postgres.map_or(Ok(()), |postgres| Ok(postgres.stop()?))
+    }
+}
+
+/// Why its own database has ended, once it has. Nothing works without it, and nobody else starts it again.
+async fn failure_of(postgres: Option<&mut LocalPostgres>) -> anyhow::Error {
+    let Some(postgres) = postgres else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(POSTGRES_WATCHED_EVERY).await;
+        if let Some(failure) = postgres.has_failed() {
+            return anyhow!(
+                "its database has ended, and so does `keyward dev`: start it again, nothing that it has answered is lost. {failure}"
+            );
+        }
     }
 }
 
@@ -130,7 +155,12 @@ fn people(issuer: &str) -> anyhow::Result<Vec<Person>> {
 fn what_is_used(settings: &Settings, is_ours: bool, data_dir: &Path) -> String {
     let is_generated = |setting: &str| settings.origin(setting) == GENERATED;
     if is_ours && is_generated("jwt.secret") && is_generated("keys.peppers") {
-        return format!("The data and the secrets are in {}. ", escaped(&data_dir.display().to_string()));
+        let shown = escaped(&data_dir.display().to_string());
+        // Where others look for it by themselves, they need no word about it.
+        let is_usual = keyward_local_postgres::default_data_dir().is_ok_and(|usual| usual == data_dir);
+        let commands =
+            if is_usual { String::new() } else { format!("Commands find it with --dev --data-dir {shown}.\n") };
+        return format!("{commands}The data and the secrets are in {shown}. ");
     }
     let kept = data_dir.join("secrets");
     let secret = |setting: &str, name: &str| match settings.origin(setting) {
@@ -158,7 +188,7 @@ pub(super) fn data_dir(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
 }
 
 /// The settings with the secrets of a data directory, which are generated on first use.
-pub(super) fn secrets(data_dir: &Path) -> anyhow::Result<Vec<(&'static str, String)>> {
+fn secrets(data_dir: &Path) -> anyhow::Result<Vec<(&'static str, String)>> {
     let folder = data_dir.join("secrets");
     [("jwt.secret", secrets::JWT_SECRET), ("keys.peppers", secrets::PEPPER)]
         .into_iter()
@@ -169,6 +199,27 @@ pub(super) fn secrets(data_dir: &Path) -> anyhow::Result<Vec<(&'static str, Stri
             Ok((setting, secret.trim_end().to_owned()))
         })
         .collect()
+}
+
+/// The settings of the `keyward dev` on a data directory, for a command that works with it. What the file and the
+/// environment say of its database, its tokens and its keys is meant for another Keyward, which this must not touch.
+pub(super) fn settings(
+    mut sources: Sources,
+    data_dir: &Path,
+    database: Option<(&'static str, String)>,
+) -> anyhow::Result<Result<Settings, Problems>> {
+    sources.base = secrets(data_dir)?;
+    sources.base.extend(database);
+    sources.decided = DECIDED;
+    let settings = Settings::load(sources);
+    let unused = settings.as_ref().map_or_else(|_| Vec::new(), |settings| settings.unused().collect());
+    if !unused.is_empty() {
+        let unused = escaped(&unused.join(", "));
+        tell_line(format_args!(
+            "With --dev, [database], [jwt] and [keys] are those of `keyward dev`; not used: {unused}"
+        ));
+    }
+    Ok(settings)
 }
 
 /// The value of a setting, or what is wrong with it. Without `--dev`, a user who has configured nothing may mean the
@@ -183,7 +234,12 @@ pub(super) fn configured<T>(dev: bool, setting: Result<T, Problems>) -> anyhow::
 /// The URL of the database of the `keyward dev` that runs on a data directory.
 pub(super) fn database(data_dir: &Path) -> anyhow::Result<(&'static str, String)> {
     let url = DataDirectory::url_of_running(data_dir, "postgres");
-    let url = url.with_context(|| format!("no `keyward dev` with a database runs on {}", data_dir.display()))?;
+    let url = url.with_context(|| {
+        format!(
+            "no `keyward dev` with a database of its own runs on {}; --data-dir names the directory of one that runs on another",
+            data_dir.display()
+        )
+    })?;
     Ok(("database.url", url))
 }
 

@@ -3,11 +3,13 @@
 //! - `findings`: what a check has found, and how it is printed
 //! - `database`: what an examined database means
 //! - `replicas`: what the rows of replicas mean, and room for their connections
+//! - `migration`: the schema's version, and whether it could be brought up to date
 //! - `machine`: this machine's limits and files
 
 mod database;
 mod findings;
 mod machine;
+mod migration;
 mod replicas;
 
 use std::process::ExitCode;
@@ -55,9 +57,9 @@ pub(super) struct Doctor {
 
 impl Doctor {
     pub(super) fn run(self, sources: Sources) -> anyhow::Result<ExitCode> {
-        let sources = self.database.put_into(sources)?;
+        let settings = self.database.load(sources)?;
         let mut findings = Findings::default();
-        match Settings::load(sources) {
+        match settings {
             Ok(settings) => examine(&settings, &mut findings),
             Err(problems) => tell_problems(&problems.into(), &mut findings),
         }
@@ -114,6 +116,10 @@ async fn examine_database(settings: &Settings, config: Option<&Config>, findings
     match store.examine().await {
         Ok(examination) => {
             database::judge(&examination, findings);
+            // Whoever neither migrates nor knows who does has nothing to look at.
+            if database.migrate_on_start || database.migrate_url.is_some() {
+                findings.add(migration::judge(store.examine_owner(&database).await, database.migrate_on_start));
+            }
             database::try_out(&store, findings).await;
             if examination.has_schema() && examination.missing_rights.is_none() {
                 if !examination.is_read_only {

@@ -34,7 +34,7 @@ use clap_complete::Shell;
 use keyward::{
     auth::jwt::check_key_files,
     config::{Settings, Sources},
-    domain::escape::escaped,
+    domain::{api_key::find_key_form, escape::escaped},
     store::Store,
     telemetry::log,
 };
@@ -143,8 +143,9 @@ const MISUSE: u8 = 2;
 
 pub(crate) fn run() -> ExitCode {
     let hardened = Hardened::now();
-    let arguments = Arguments::parse();
-    match dispatch(arguments, hardened) {
+    // Before anything repeats them.
+    let done = refuse_keys().map_err(Into::into).and_then(|()| dispatch(Arguments::parse(), hardened));
+    match done {
         Ok(code) => code,
         // Whoever reads has read enough.
         Err(error) if error.downcast_ref().is_some_and(NotPrinted::is_closed) => ExitCode::SUCCESS,
@@ -154,6 +155,18 @@ pub(crate) fn run() -> ExitCode {
             text.lines().for_each(|line| tell_line(escaped(line)));
             if error.is::<Misuse>() { ExitCode::from(MISUSE) } else { ExitCode::FAILURE }
         }
+    }
+}
+
+/// Refuses arguments that carry a key: what is wrong with an argument is told with its text, most are kept, for everybody
+/// who reads the database or the audit, and all are in the shell's history.
+fn refuse_keys() -> Result<(), Misuse> {
+    match std::env::args_os().find_map(|argument| find_key_form(&argument.to_string_lossy())) {
+        None => Ok(()),
+        Some(id) => Err(Misuse(format!(
+            "an argument carries the text of a key, which is now in the shell's history. Its id is {id}: name it by that, \
+             and rotate it (`keyward keys rotate {id}`)"
+        ))),
     }
 }
 

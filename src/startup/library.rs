@@ -295,7 +295,7 @@ mod tests {
             [("DATABASE_URL", "postgres://u@h/d"), ("KEYWARD__KEYS__PEPPERS", "k7Bq2XvN9tRw4ZyM1sLc8HdJ5fGp3QaE")];
         let secrets = secrets.into_iter().chain([("JWT_SECRET", "Zr0mQ8pKx3vT7nYb2LwE5sHc9JdFgA4u")]);
         let env = secrets.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let loaded = config::Settings::load(Sources { file: None, env, base: Vec::new() }).expect("readable");
+        let loaded = config::Settings::load(Sources { env, ..Sources::default() }).expect("readable");
         let server = loaded.validate().expect("valid");
         let library = Settings::new(SecretString::new("postgres://u@h/d".to_owned()), Vec::new());
 

@@ -1,25 +1,27 @@
 //! The schema: checking its version, and migrating it.
+//!
+//! - `migrating`: bringing it up to date
+//! - `owner`: the role that does so, and whether it works where the service does
+
+mod migrating;
+mod owner;
 
 use std::sync::LazyLock;
 
+pub use self::owner::OwnerExamination;
 use async_trait::async_trait;
-use sqlx::{
-    Connection, PgConnection,
-    migrate::{MigrateError, Migrator},
-    postgres::types::PgInterval,
-};
+use sqlx::{Connection, PgConnection, migrate::Migrator};
 
 use super::{
     Statement, Store,
     connections::{
-        failure::{self, ConnectFailure},
+        failure::ConnectFailure,
         opening::{OpenError, retry_for},
-        servers::Servers,
     },
     rights,
 };
 use crate::{
-    config::{Audit, Database, Pooler},
+    config::{Audit, Database},
     domain::ports::{StoreError, health::Health},
 };
 
@@ -35,53 +37,10 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
 /// events queue behind it, so this must be far shorter than the time limit of a statement.
 const AUDIT_LOCK_TIMEOUT_MS: u32 = 300;
 
-/// PostgreSQL's code for a lock that was not available in time.
-const LOCK_NOT_AVAILABLE: &str = "55P03";
-
 /// PostgreSQL's code for a missing right.
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
 impl Store {
-    /// Applies migrations, creates the audit's partitions for the coming months, and drops those that are too old. Safe
-    /// when many replicas do it at once: sqlx holds an advisory lock, and later replicas find nothing left to do. No
-    /// timeout interrupts a slow migration or the wait for another replica. Only the audit is left for the next time if
-    /// somebody is reading it.
-    ///
-    /// Connects with `database.migrate_url`. If that is another role, it grants the service's role what it needs.
-    /// Without that address, it takes a connection of the service, or connects with `database.listen_url` if a pooler is
-    /// at `database.url`.
-    ///
-    /// # Errors
-    /// [`OpenError`].
-    pub async fn migrate(&self, settings: &Database, audit: &Audit) -> Result<(), OpenError> {
-        let name = "keyward/migrate";
-        let servers = match (&settings.migrate_url, &settings.listen_url, settings.pooler) {
-            // Another role, with its own password.
-            (Some(url), ..) => Servers::new(settings, failure::OWNER, url, settings.migrate_password.as_ref(), name)?,
-            // A migration takes a lock of the session, and any time. Neither is for a pooler.
-            (None, Some(url), Pooler::Transaction) => {
-                Servers::new(settings, failure::LISTENER, url, settings.password.as_ref(), name)?
-            }
-            (None, ..) => return self.migrate_as_service(audit).await,
-        };
-        let service = Some(self.servers.role()).filter(|role| *role != servers.role()).map(str::to_owned);
-        let mut connection = servers.connect().await?;
-        let result = bring_up_to_date(&mut connection, service, audit).await;
-        // Closing also releases the lock, which the migrator keeps when it fails.
-        let _ = connection.close().await;
-        result.map_err(|error| why_not_migrated(&error, &servers).into())
-    }
-
-    async fn migrate_as_service(&self, audit: &Audit) -> Result<(), OpenError> {
-        // Closed when it fails, which also releases the lock.
-        let mut connection = self.requests.tentative().await?;
-        let migrated = bring_up_to_date(&mut connection, None, audit).await;
-        migrated.map_err(|error| why_not_migrated(&error, &self.servers))?;
-        let reset = sqlx::raw_sql("RESET statement_timeout").execute(&mut *connection).await;
-        reset.map_err(|error| self.servers.explain_chosen(&error))?;
-        Ok(connection.finish().await.map_err(|error| self.servers.explain_chosen(&error))?)
-    }
-
     /// One attempt at everything that must precede serving: reaches the database, proves that notifications arrive,
     /// migrates the schema if configured, and checks that the service's role may read it.
     ///
@@ -100,6 +59,9 @@ impl Store {
         connection.finish().await.map_err(|error| self.servers.explain_chosen(&error))?;
         match seen {
             SchemaState::Older { found, needed } => {
+                if settings.migrate_url.is_some() && !settings.migrate_on_start {
+                    self.demand_one_place_if_known(settings).await?;
+                }
                 tracing::warn!(
                     found,
                     needed,
@@ -196,80 +158,20 @@ pub fn how_to_grant(role: &str) -> String {
     )
 }
 
-fn why_not_migrated(error: &MigrateError, servers: &Servers) -> ConnectFailure {
-    match error {
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => servers.explain_chosen(error),
-        MigrateError::VersionMismatch(number) => ConnectFailure::for_good(format!(
-            "the database has another migration {number} than this program: a different build has made it. Start that build, or \
-             let database.url name another database"
-        )),
-        MigrateError::Dirty(number) => ConnectFailure::for_good(format!(
-            "migration {number} was begun and not finished. Restore the database from before it, or ask for help with what it says \
-             in _sqlx_migrations"
-        )),
-        other => ConnectFailure::for_good(format!("the migrations could not be applied: {other}")),
-    }
-}
-
 /// The newest applied migration; 0 for none.
 async fn newest_migration_if_any(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     // The table does not exist before the first migration.
-    let query = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL");
-    let was_migrated: bool = query.fetch_one(&mut *connection).await?;
-    if was_migrated { newest_migration(connection).await } else { Ok(0) }
+    if has_migrations(connection).await? { newest_migration(connection).await } else { Ok(0) }
+}
+
+async fn has_migrations(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(connection).await
 }
 
 async fn newest_migration(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     // Not a checked query: the table belongs to the migrator, not to the schema.
     let query = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success");
     query.fetch_one(connection).await
-}
-
-async fn bring_up_to_date(
-    connection: &mut PgConnection,
-    service: Option<String>,
-    audit: &Audit,
-) -> Result<(), MigrateError> {
-    // Migrations may take any time; the session's timeout is meant for the service's statements.
-    sqlx::query!("SELECT set_config('statement_timeout', '0', false)").fetch_one(&mut *connection).await?;
-    // The same as `run`, whose future the compiler does not recognise as `Send`.
-    MIGRATIONS.run_direct(None, &mut *connection, false).await?;
-    let keep = audit.retention.map(|span| PgInterval {
-        months: 0,
-        days: i32::try_from(span.as_secs() / 86_400).unwrap_or(i32::MAX),
-        microseconds: 0,
-    });
-    // Only one replica at a time, because a table can't be created twice.
-    let mut transaction = connection.begin().await?;
-    sqlx::query!("SELECT pg_advisory_xact_lock(hashtext('keyward audit'))").execute(&mut *transaction).await?;
-    if let Some(service) = service {
-        sqlx::query!("SELECT grant_to_service($1::text::name)", service).execute(&mut *transaction).await?;
-    }
-    // Stored for the service, which may maintain the partitions, but not decide how long they are kept.
-    let query = sqlx::query!(
-        "INSERT INTO audit_retention (keep) VALUES ($1) ON CONFLICT (is_the_row) DO UPDATE SET keep = excluded.keep",
-        keep
-    );
-    query.execute(&mut *transaction).await?;
-    match maintain_audit(&mut transaction, keep).await {
-        Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code == LOCK_NOT_AVAILABLE) => {
-            tracing::warn!(
-                %error,
-                "audit_events is locked, perhaps by a backup: partitions were neither created nor dropped. The service \
-                 tries again while it runs; or run `keyward migrate` once the lock is released"
-            );
-        }
-        result => result?,
-    }
-    Ok(transaction.commit().await?)
-}
-
-/// All or nothing, in a nested transaction.
-async fn maintain_audit(connection: &mut PgConnection, keep: Option<PgInterval>) -> Result<(), sqlx::Error> {
-    let mut transaction = connection.begin().await?;
-    limit_lock_waits(&mut transaction).await?;
-    sqlx::query!("SELECT maintain_audit_events($1)", keep).execute(&mut *transaction).await?;
-    transaction.commit().await
 }
 
 /// Limits the wait for locks on the audit's tables within this transaction.

@@ -266,6 +266,37 @@ fn examples_are_not_broken_in_a_narrow_terminal() {
     assert!(seen > 10, "the examples were not found");
 }
 
+/// Or what was broken by hand is broken again by the terminal.
+#[test]
+fn each_sentence_behind_the_options_is_on_a_line_that_the_terminal_breaks() {
+    let mut seen = 0;
+    for words in all_commands() {
+        let help = run(bare().env("COLUMNS", "1000").args(&words).arg("--help")).succeeded();
+        let before_examples = help.split("Examples:\n").next().unwrap_or_default();
+        let footer = before_examples.lines().rev().take_while(|line| !line.starts_with(' '));
+        for line in footer.filter(|line| !line.is_empty()) {
+            assert!(line.ends_with(['.', ':']), "keyward {}: {line}", words.join(" "));
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "the sentences were not found");
+}
+
+#[test]
+fn what_leads_to_a_dev_stands_apart_from_the_other_options() {
+    for words in ["keys list", "owners show", "doctor", "token mint"] {
+        let help = run(bare().args(words.split(' ')).arg("--help")).succeeded();
+        let (before, after) = help.split_once("\nWith `keyward dev`:\n").unwrap_or_else(|| panic!("{help}"));
+        assert!(!before.contains("--data-dir") && after.contains("--dev") && after.contains("--data-dir"), "{help}");
+    }
+    // And leads nowhere without it.
+    let ended = run(bare()
+        .args(["keys", "list", "--data-dir", "/tmp"])
+        .env("DATABASE_URL", "postgres://nobody@127.0.0.1:1/no"));
+    assert_eq!(ended.code, Some(2), "{ended:#?}");
+    assert!(ended.stderr.contains("add --dev"), "{ended:#?}");
+}
+
 /// Every command with its sub-commands, as help lists them.
 pub(crate) fn all_commands() -> &'static [Vec<String>] {
     static ALL: LazyLock<Vec<Vec<String>>> = LazyLock::new(|| {

@@ -91,10 +91,10 @@ async fn every_fault_of_credits_is_named_by_its_place() {
     let reply = alice.patches(&replica, &key.path(), json!({ "credits": { "max": 5 } })).await;
     assert_eq!(reply.wrong_fields(), pairs(&[("/credits/remaining", "required")]));
     let add = json!({ "operation": "add", "amount": 5 });
-    assert_eq!(
-        tops_up(&alice, &replica, &key.path(), add).await.wrong_fields(),
-        pairs(&[("/operation", "no_credits")])
-    );
+    let reply = tops_up(&alice, &replica, &key.path(), add).await;
+    assert_eq!(reply.wrong_fields(), pairs(&[("/operation", "no_credits")]));
+    // The same is said of an owner's.
+    assert!(reply.text.contains("PATCH of the key") && reply.text.contains("PUT of the owner"), "{}", reply.text);
     for (body, place, code) in [
         (json!({ "operation": "add", "amount": 0 }), "/amount", "invalid"),
         (json!({ "operation": "take", "amount": 1 }), "/operation", "invalid"),
@@ -328,6 +328,13 @@ async fn the_command_line_sets_shows_and_tops_up_credits() {
     assert_eq!(alice.gets(&replica, &key.path()).await.is(200)["credits"]["remaining"], 7);
     run(&["keys", "update", &key.id, "--clear", "credits"]).await.succeeded();
     assert_eq!(alice.gets(&replica, &key.path()).await.is(200)["credits"], Value::Null);
+    for (which, command) in
+        [(["keys", &*key.id], "keyward keys update"), (["owners", "AGFsaWNl"], "keyward owners limits")]
+    {
+        let refused = run(&[which[0], "credits", which[1], "--add", "5"]).await.failed();
+        assert!(refused.contains("no credits to add to") && refused.contains(command), "{refused}");
+        assert!(!refused.contains("PATCH"), "{refused}");
+    }
     let owner = key.body["owner"]["id"].as_str().expect("an id").to_owned();
     run(&["owners", "limits", &owner, "--credits", "5"]).await.succeeded();
     for _ in 0..2 {

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::commands::keyward;
 use keyward_local_postgres::{StartError, data_directory::DataDirectory};
 use reqwest::Method;
 use test_support::{
@@ -252,4 +253,69 @@ async fn with_a_database_and_secrets_in_the_environment_the_welcome_names_what_i
     assert!(!welcome.contains(test_support::replica::JWT_SECRET), "{welcome}");
     process.kill().expect("killed");
     let _ = process.wait();
+}
+
+/// What is exported in a shell for production, or stands in a file, must not lead a command there.
+#[tokio::test]
+async fn with_dev_nothing_is_done_to_the_database_of_the_environment_or_of_a_file_or_with_their_secrets() {
+    let (folder, production) = (Folder::new(), database().await);
+    let data = folder.path().join("data");
+    let dev = Dev::start_with(&data, &[("KEYWARD__COHERENCE__LEASE", "1s")]).await;
+    let secret = folder.file("secret", test_support::replica::JWT_SECRET);
+    let file = format!("[database]\nurl = {:?}\n[jwt]\nissuer = \"https://production.example\"\n", production.url());
+    let file = folder.file("keyward.toml", &file);
+    let in_env = [
+        ("DATABASE_URL", production.url()),
+        ("KEYWARD__JWT__SECRET_FILE", &*secret),
+        ("KEYWARD__KEYS__PEPPERS", test_support::replica::PEPPER),
+        ("KEYWARD__KEYS__PREFIX", "other"),
+    ];
+    let in_files = [("KEYWARD_CONFIG", &*file), ("JWT_SECRET", test_support::replica::JWT_SECRET)];
+    keyward(&production, &["keys", "create", "--subject", "alice"]).await.succeeded();
+    for (env, told) in [(&in_env[..], "env DATABASE_URL"), (&in_files[..], &*format!("file {file}"))] {
+        let with_dev = async |arguments: &[&str]| {
+            let mut command = bare();
+            command.args(arguments).args(["--dev", "--data-dir"]).arg(&data).envs(env.iter().copied());
+            let ended = run_beside(command).await;
+            assert!(ended.stderr.contains("not used: ") && ended.stderr.contains(told), "{ended:#?}");
+            ended.succeeded()
+        };
+        let token = with_dev(&["token", "mint", "--subject", "alice"]).await;
+        let by_token = dev.makes_a_key(&token).await;
+        let made = with_dev(&["keys", "create", "--subject", "alice"]).await.trim_end().to_owned();
+        assert!(made.starts_with("keyward_live_"), "{made}");
+        assert!(dev.accepts(&made).await && dev.accepts(&by_token).await);
+        with_dev(&["doctor"]).await;
+        with_dev(&["keys", "revoke-many", "--subject", "alice"]).await;
+        assert!(!dev.accepts(&made).await && !dev.accepts(&by_token).await);
+    }
+    let listed = keyward(&production, &["keys", "list", "--json"]).await.succeeded();
+    let listed = crate::commands::json(&listed);
+    let states: Vec<_> = listed.as_array().expect("a list").iter().map(|key| &key["state"]).collect();
+    assert_eq!(states, ["active"], "{listed}");
+}
+
+#[tokio::test]
+async fn when_its_own_database_has_crashed_it_ends_says_so_and_starts_again_with_all_keys() {
+    let folder = Folder::new();
+    let data = folder.path().join("data");
+    let mut dev = Dev::start(&data).await;
+    let commands = format!("--dev --data-dir {}", data.display());
+    assert!(dev.output.text().contains(&commands), "{}", dev.output.text());
+    let mut mint = bare();
+    mint.args(["token", "mint", "--dev", "--subject", "bob", "--data-dir"]).arg(&data);
+    let key = dev.makes_a_key(&run_beside(mint).await.succeeded()).await;
+    let pid_file = fs::read_to_string(data.join("postgres/postmaster.pid")).expect("the server's pid file");
+    signal(pid_file.lines().next().expect("a first line").parse().expect("a pid"), "KILL");
+    assert_eq!(dev.has_ended(), Some(1));
+    dev.output.line_with("error: its database has ended").await;
+    assert!(dev.output.text().contains("start it again"), "{}", dev.output.text());
+    let dev = Dev::start(&data).await;
+    assert!(dev.accepts(&key).await, "a key is lost");
+}
+
+#[test]
+fn why_a_data_directory_can_not_be_made_is_told_once() {
+    let message = run(&mut Dev::command(Path::new("/proc/keyward"))).failed();
+    assert_eq!(message.matches("os error").count(), 1, "{message}");
 }

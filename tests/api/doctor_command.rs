@@ -73,6 +73,7 @@ async fn of_a_set_up_that_works_nothing_fails_and_people_read_it_line_by_line() 
     assert!(!text.contains("FAILED") && text.contains("3 alive"), "{text}");
     // The user of the tests may do anything.
     assert!(text.contains("is a superuser"), "{text}");
+    assert!(text.contains("docs/configuration.md, A role for the tables and one for the service"), "{text}");
 }
 
 #[tokio::test]
@@ -87,7 +88,19 @@ async fn a_wrong_setting_and_a_database_that_is_not_there_are_found_at_once() {
 #[tokio::test]
 async fn a_database_without_the_schema_and_one_of_a_later_version_are_told_apart() {
     let empty = TestDatabase::empty().await;
-    assert!(failed(&examined(empty.url(), &[]).await, "schema").contains("migration 0"));
+    let seen = examined(empty.url(), &[]).await;
+    assert!(failed(&seen, "schema").contains("migration 0"));
+    let remedy = in_state(&seen.0, "schema", "failed")[0]["remedy"].as_str().expect("a remedy");
+    assert!(remedy.starts_with("see that database.url names the right database"), "{remedy}");
+    let old = database().await;
+    run_on(&old, "DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)").await;
+    let seen = examined(old.url(), &[]).await;
+    assert!(
+        in_state(&seen.0, "schema", "failed")[0]["remedy"]
+            .as_str()
+            .expect("a remedy")
+            .starts_with("run `keyward migrate`")
+    );
     let later = database().await;
     run_on(
         &later,

@@ -21,7 +21,7 @@ async fn counted(database: &TestDatabase) -> Value {
 }
 
 fn row(parameters: &str, keys: u64, usable: u64, current: bool) -> Value {
-    json!({ "parameters": parameters, "keys": keys, "usable": usable, "current": current, "pepper_place": 1 })
+    json!({ "parameters": parameters, "keys": keys, "usable": usable, "current": current, "pepperPlace": 1 })
 }
 
 #[tokio::test]

@@ -302,5 +302,6 @@ fn what_is_no_id_no_state_and_no_network_is_misuse() {
 fn without_a_running_dev_the_command_line_says_so() {
     let folder = test_support::program::Folder::new();
     let message = run(bare().args(["keys", "list", "--dev", "--data-dir"]).arg(folder.path())).failed();
-    assert!(message.contains("no `keyward dev` with a database runs on"), "{message}");
+    assert!(message.contains("no `keyward dev` with a database of its own runs on"), "{message}");
+    assert!(message.contains("--data-dir"), "{message}");
 }

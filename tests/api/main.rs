@@ -110,6 +110,7 @@ mod tokens_command;
 mod told_apart;
 mod traces;
 mod trusted_networks;
+mod two_addresses;
 mod two_owners;
 mod two_schemas;
 mod unread;

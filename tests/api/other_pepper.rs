@@ -39,7 +39,7 @@ async fn counted(database: &TestDatabase, peppers: &[&str]) -> Vec<(Value, u64)>
     let rows = commands::json(&run_beside(hashes).await.succeeded());
     let rows = rows.as_array().expect("a list").iter();
     let mut counted: Vec<_> =
-        rows.map(|row| (row["pepper_place"].clone(), row["keys"].as_u64().expect("a number"))).collect();
+        rows.map(|row| (row["pepperPlace"].clone(), row["keys"].as_u64().expect("a number"))).collect();
     counted.sort_by_key(|(place, _)| place.to_string());
     counted
 }

@@ -155,4 +155,6 @@ fn a_secret_file_that_is_not_there_is_named_by_its_setting() {
     command.arg("serve").env("DATABASE_URL", NO_DATABASE).env_remove("JWT_SECRET").env("JWT_SECRET_FILE", &missing);
     let message = run(&mut command).failed();
     assert!(line_about(&message, "jwt.secret_file").contains("(env JWT_SECRET_FILE) names a file that can't be read"));
+    let message = run(command.env("JWT_SECRET_FILE", folder.file("empty", "\n"))).failed();
+    assert!(line_about(&message, "jwt.secret_file").contains("(env JWT_SECRET_FILE) names a file that is empty"));
 }

@@ -107,21 +107,21 @@ pub enum StartError {
         tail: String,
     },
     /// The system refused something.
-    #[error("can't {action} {}: {source}", .path.display())]
+    #[error("can't {action} {}: {why}", .path.display())]
     Io {
         /// What we were about to do.
         action: &'static str,
         /// To which file.
         path: PathBuf,
-        /// What the system said.
-        source: io::Error,
+        /// What the system said. Part of the message, so it is no `source`, which would be told again.
+        why: io::Error,
     },
 }
 
 impl StartError {
     /// For `map_err`: what we were about to do, and to which file.
     pub(crate) fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + 'a {
-        move |source| Self::Io { action, path: path.to_owned(), source }
+        move |why| Self::Io { action, path: path.to_owned(), why }
     }
 }
 

@@ -147,6 +147,14 @@ impl LocalPostgres {
         self.directory.server_pid()
     }
 
+    /// Why the server has ended although nobody has stopped it; `None` while it runs.
+    ///
+    /// It restarts by itself after most crashes. This is about the process that would do that.
+    pub fn has_failed(&mut self) -> Option<StartError> {
+        let status = self.shell.try_wait().ok()??;
+        Some(log::failed(self.data_dir(), "postgres", status.to_string()))
+    }
+
     /// Ends the sessions, stops the server and waits until it has. Dropping does the same, but
     /// can't tell you that it failed.
     ///

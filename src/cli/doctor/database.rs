@@ -7,7 +7,10 @@ use keyward::{
     store::{Delivery, Examination, Store, how_to_grant},
 };
 
-use super::findings::{Finding, Findings};
+use super::{
+    findings::{Finding, Findings},
+    migration,
+};
 
 /// The oldest supported version of Postgres, as its number.
 const OLDEST_VERSION: i32 = 140_000;
@@ -30,7 +33,7 @@ const WRITES: &str = "writes";
 pub(super) fn judge(seen: &Examination, findings: &mut Findings) {
     findings.add(version(seen));
     if let Some(found) = seen.schema {
-        findings.add(schema(found, seen.schema_needed));
+        findings.add(migration::schema(found, seen.schema_needed));
     }
     // Migrating an older one grants them.
     if seen.has_schema() {
@@ -66,25 +69,6 @@ fn version(seen: &Examination) -> Finding {
     Finding::good(CHECK, found)
 }
 
-fn schema(found: i64, needed: i64) -> Finding {
-    const CHECK: &str = "schema";
-    if found < needed {
-        return Finding::failed(
-            CHECK,
-            format!("it has migration {found}, and this program needs {needed}"),
-            "run `keyward migrate` (or start with database.migrate_on_start)",
-        );
-    }
-    if found > needed {
-        return Finding::warning(
-            CHECK,
-            format!("it has migration {found}, of a later version than this program, which knows {needed}"),
-            "that is as it should be during an update or after a rollback; update this program otherwise",
-        );
-    }
-    Finding::good(CHECK, format!("it has migration {found}, the newest"))
-}
-
 fn rights(seen: &Examination) -> Finding {
     const CHECK: &str = "rights";
     let role = &seen.role;
@@ -100,7 +84,8 @@ fn role(seen: &Examination) -> Finding {
         return Finding::warning(
             CHECK,
             format!("{} is a superuser: it could change the audit, and reads every database", seen.role),
-            "give the service a role of its own, and the owner of the tables to database.migrate_url (docs/operations.md)",
+            "give the service a role of its own, and the owner of the tables to database.migrate_url (docs/configuration.md, A role for the \
+             tables and one for the service)",
         );
     }
     Finding::good(CHECK, format!("{} is no superuser", seen.role))

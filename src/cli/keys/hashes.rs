@@ -23,6 +23,7 @@ pub(super) struct Hashes {
 
 /// Keys whose hashes have the same parameters and pepper.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Row {
     /// As a hash has them: memory in KiB, passes, lanes.
     parameters: String,

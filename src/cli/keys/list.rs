@@ -19,7 +19,7 @@ use crate::cli::shared::{Desk, Misuse, OwnerOptions, PAGE, now, output::print, p
 /// List keys, newest first.
 #[derive(clap::Args)]
 #[command(after_help = "\
-INSTANT is a time such as 2030-01-31T12:00:00Z, or a span such as 90d: that long before now, and for --expiring-before
+INSTANT is a time such as 2030-01-31T12:00:00Z, or a span such as 90d: that long before now, and for --expiring-before \
 that long after now.
 
 Examples:

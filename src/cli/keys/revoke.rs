@@ -109,7 +109,7 @@ impl Revoke {
 #[derive(clap::Args)]
 #[command(after_help = "\
 At least one condition is needed. `keyward keys list` with the same conditions shows which keys these are.
-INSTANT is a time such as 2030-01-31T12:00:00Z, or a span such as 90d: that long before now, and for --expiring-before
+INSTANT is a time such as 2030-01-31T12:00:00Z, or a span such as 90d: that long before now, and for --expiring-before \
 that long after now.
 
 Examples:

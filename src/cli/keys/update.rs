@@ -18,7 +18,7 @@ use crate::cli::shared::{Desk, Misuse, credits::TopUpOptions, granted, now, oper
 /// Change a key. What is not named stays as it is. Returns when every replica applies it.
 #[derive(clap::Args)]
 #[command(after_help = "\
---scope, --allowed-ip and --limit replace all that there are. --metadata is merged into what is there (RFC 7396): a member
+--scope, --allowed-ip and --limit replace all that there are. --metadata is merged into what is there (RFC 7396): a member \
 that is null is removed.
 
 Examples:

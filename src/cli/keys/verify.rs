@@ -40,8 +40,8 @@ const KEY_MAX_BYTES: u64 = 1024;
 /// Check whether a key is valid, and if not, why.
 #[derive(clap::Args)]
 #[command(after_help = "\
-The key is read from standard input, because an argument would appear in the shell's history and in the list of
-processes. The check does not count as a use of the key. A key that is bound to networks is refused without
+The key is read from standard input, because an argument would appear in the shell's history and in the list of \
+processes. The check does not count as a use of the key. A key that is bound to networks is refused without \
 --client-address.
 
 Exit codes: 0 the key is valid, 3 it is not, 1 it could not be checked, 2 the command line is wrong.

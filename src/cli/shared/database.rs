@@ -7,7 +7,7 @@ use keyward::{
         keys::hasher::Hasher,
         lifecycle::{Caller, ClaimsFollowed, KeyIssuer, Lifecycle, OwnersStopped},
     },
-    config::{KeyPolicy, Keys, Settings, Sources},
+    config::{KeyPolicy, Keys, Problems, Settings, Sources},
     domain::{
         api_key::{Keyring, Pepper, PepperFingerprint},
         audit::Author,
@@ -18,17 +18,17 @@ use keyward::{
     telemetry::log,
 };
 
-use super::{Misuse, leases};
+use super::{Misuse, WITH_DEV, leases};
 use crate::cli::{dev, runtime};
 
 /// Which database.
 #[derive(Default, clap::Args)]
 pub(in crate::cli) struct DatabaseOptions {
-    /// Work on the database of a running `keyward dev`.
-    #[arg(long, global = true)]
+    /// Work on the database of a running `keyward dev`, with its secrets.
+    #[arg(long, global = true, help_heading = WITH_DEV)]
     dev: bool,
     /// The data directory of that `keyward dev`, where it is not the usual one.
-    #[arg(long, global = true, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    #[arg(long, global = true, value_name = "DIR", value_hint = clap::ValueHint::DirPath, help_heading = WITH_DEV)]
     data_dir: Option<PathBuf>,
 }
 
@@ -41,15 +41,17 @@ pub(in crate::cli) struct Desk {
 }
 
 impl DatabaseOptions {
-    /// With the settings of a `keyward dev`, if that is meant.
-    pub(in crate::cli) fn put_into(self, mut sources: Sources) -> anyhow::Result<Sources> {
-        if self.dev {
-            let data_dir = dev::data_dir(self.data_dir)?;
-            let database = dev::database(&data_dir)?;
-            sources.base = dev::secrets(&data_dir)?;
-            sources.base.push(database);
+    /// The settings, or what is wrong with the file: those of a `keyward dev`, if that is meant.
+    pub(in crate::cli) fn load(self, sources: Sources) -> anyhow::Result<Result<Settings, Problems>> {
+        if !self.dev {
+            if self.data_dir.is_some() {
+                return Err(Misuse("--data-dir names the data of a `keyward dev`: add --dev".to_owned()).into());
+            }
+            return Ok(Settings::load(sources));
         }
-        Ok(sources)
+        let data_dir = dev::data_dir(self.data_dir)?;
+        let database = dev::database(&data_dir)?;
+        Ok(dev::settings(sources, &data_dir, Some(database))?)
     }
 
     /// Runs a command on the database.
@@ -59,8 +61,7 @@ impl DatabaseOptions {
         work: impl AsyncFnOnce(&Desk) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
         let dev = self.dev;
-        let settings = Settings::load(self.put_into(sources)?)?;
-        refuse_keys(&settings)?;
+        let settings = self.load(sources)??;
         log::init(&settings.log()?, None)?;
         runtime()?.block_on(async {
             let database = dev::configured(dev, settings.database())?;
@@ -140,22 +141,6 @@ impl Desk {
     pub(in crate::cli) async fn wait_for_everybody(&self) {
         leases::wait(self.longest_lease().await).await;
     }
-}
-
-/// Refuses arguments that carry a key: most are kept, for everybody who reads the database or the audit, and all are in
-/// the shell's history.
-fn refuse_keys(settings: &Settings) -> Result<(), Misuse> {
-    // Many commands need no pepper. Without one, nobody can tell a key from another text.
-    let keyring = settings.keys().ok().and_then(|keys| Keyring::new(keys.prefix, &keys.peppers).ok());
-    let has_key = |keyring: Keyring| std::env::args_os().any(|one| keyring.has_key_in(&one.to_string_lossy()));
-    if keyring.is_some_and(has_key) {
-        return Err(Misuse(
-            "an argument carries the text of a key, which is now in the shell's history; name keys by their ids, and \
-             rotate this key"
-                .to_owned(),
-        ));
-    }
-    Ok(())
 }
 
 /// The peppers, as the database knows them.

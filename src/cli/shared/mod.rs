@@ -30,6 +30,9 @@ pub(super) use self::{
     refusal::granted,
 };
 
+/// The heading of the options that lead to a `keyward dev`, in the help of each command.
+pub(super) const WITH_DEV: &str = "With `keyward dev`";
+
 /// The number of rows per read from the database.
 pub(super) const PAGE: u32 = 500;
 

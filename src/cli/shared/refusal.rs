@@ -6,6 +6,7 @@ use keyward::{
     domain::{
         counted::counted,
         ledger::{Refusal, Violation},
+        limits::CreditsRefused,
         timestamp::span,
     },
 };
@@ -54,6 +55,9 @@ fn violation(violation: &Violation) -> String {
             format!("no [[scopes]] describes {scope}, and keys.refuse_unknown_scopes is true")
         }
         Violation::Limits(refused) => format!("the limits: {refused}"),
+        Violation::Credits(refused @ CreditsRefused::None) => format!(
+            "{refused}, a key with `keyward keys update ID --credits 1000`, an owner with `keyward owners limits ID --credits 1000`"
+        ),
         Violation::Credits(refused) => format!("the credits: {refused}"),
         Violation::Metadata(error) => format!("the metadata: {error}"),
     }

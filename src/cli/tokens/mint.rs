@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 use crate::cli::{
     dev,
-    shared::{Misuse, output::print_line, values},
+    shared::{Misuse, WITH_DEV, output::print_line, values},
 };
 
 /// Sign a JWT with the configured secret and print it: for trying and for scripts.
@@ -35,21 +35,20 @@ pub(in crate::cli) struct Mint {
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = values::lifetime)]
     expires_in: Duration,
     /// Sign with the secret of `keyward dev`.
-    #[arg(long)]
+    #[arg(long, help_heading = WITH_DEV)]
     dev: bool,
     /// The data directory of that `keyward dev`, where it is not the usual one.
-    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath, requires = "dev")]
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath, requires = "dev", help_heading = WITH_DEV)]
     data_dir: Option<PathBuf>,
 }
 
 impl Mint {
-    pub(super) fn run(self, mut sources: Sources) -> anyhow::Result<()> {
+    pub(super) fn run(self, sources: Sources) -> anyhow::Result<()> {
         let Self { subject, tenant, scope, expires_in, dev, data_dir } = self;
-        if dev {
-            sources.base = dev::secrets(&dev::data_dir(data_dir)?)?;
-        }
+        let settings =
+            if dev { dev::settings(sources, &dev::data_dir(data_dir)?, None)?? } else { Settings::load(sources)? };
         let scopes = values::scopes(&scope)?;
-        let jwt = dev::configured(dev, Settings::load(sources)?.jwt())?;
+        let jwt = dev::configured(dev, settings.jwt())?;
         if tenant.is_some() && jwt.tenant_claim.is_none() {
             let why = "--tenant has no meaning here: jwt.tenant_claim is not set, so no claim names an organisation";
             return Err(Misuse(why.to_owned()).into());

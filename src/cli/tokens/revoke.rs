@@ -25,12 +25,14 @@ use crate::cli::shared::{
     after_help = "\
 The command needs the section [jwt] of the configuration: a revocation is kept for as long as a token may be accepted.
 INSTANT is a time such as 2030-01-31T12:00:00Z. For --not-before, it may also be an age such as 2h, two hours ago.
+Tokens without an iss, such as those of `keyward token mint` where no jwt.issuer is configured, have the issuer ''.
 
 Examples:
-  keyward tokens revoke --token-id 0f8fad5b-d9cb-469f-a165-70867728950e
-  keyward tokens revoke --subject alice --reason 'laptop was stolen'
-  keyward tokens revoke --subject alice --not-before 2h \\
-    --issuer https://issuer.example"
+  keyward tokens revoke --issuer '' \\
+    --token-id 0f8fad5b-d9cb-469f-a165-70867728950e
+  keyward tokens revoke --issuer '' --subject alice --reason 'laptop was stolen'
+  keyward tokens revoke --issuer https://issuer.example --subject alice \\
+    --not-before 2h"
 )]
 pub(in crate::cli) struct Revoke {
     /// The `jti` of a single token.

@@ -209,7 +209,7 @@ impl<'a> Check<'a> {
             return Some(());
         };
         let twin = super::names::file_twin(setting);
-        self.problem(&twin, format!("names a file that can't be read ({cause})"));
+        self.problem(&twin, format!("names a file that {cause}"));
         None
     }
 

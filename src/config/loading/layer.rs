@@ -101,6 +101,13 @@ impl Layer {
         }
     }
 
+    /// Removes what is set in these sections, and returns where it came from.
+    pub(super) fn take_sections(&mut self, sections: &[&str]) -> Vec<String> {
+        let is_in = |name: &String| name.split_once('.').is_some_and(|(section, _)| sections.contains(&section));
+        let taken: Vec<Value> = self.values.extract_if(.., |name, _| is_in(name)).map(|(_, value)| value).collect();
+        taken.iter().filter(|value| is_given(value)).filter_map(|value| value.origin().map(str::to_owned)).collect()
+    }
+
     /// Removes unknown settings, and reports them with the nearest known name.
     pub(super) fn refuse_unknown(&mut self, known: &[String], problems: &mut Vec<String>) {
         self.values.retain(|name, value| {
@@ -155,12 +162,16 @@ impl Layer {
     /// Removes and returns a setting; `None` also if it is empty.
     fn take_given(&mut self, setting: &str) -> Option<Value> {
         let value = self.values.remove(setting)?;
-        let is_empty = match &value.kind {
-            ValueKind::String(text) => text.is_empty(),
-            ValueKind::Array(items) => items.is_empty(),
-            _ => false,
-        };
-        (!is_empty).then_some(value)
+        is_given(&value).then_some(value)
+    }
+}
+
+/// Whether a value says anything.
+fn is_given(value: &Value) -> bool {
+    match &value.kind {
+        ValueKind::String(text) => !text.is_empty(),
+        ValueKind::Array(items) => !items.is_empty(),
+        _ => true,
     }
 }
 

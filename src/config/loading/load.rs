@@ -30,6 +30,8 @@ pub struct Sources {
     pub env: Vec<(String, String)>,
     /// The settings that `keyward dev` generates, by dotted name. They override the defaults, and nothing else.
     pub base: Vec<(&'static str, String)>,
+    /// The sections of which `base` decides alone: what the file and the environment say of them is not used.
+    pub decided: &'static [&'static str],
 }
 
 impl Sources {
@@ -40,7 +42,7 @@ impl Sources {
         let env = std::env::vars_os()
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
             .collect();
-        Self { file, env, base: Vec::new() }
+        Self { file, env, ..Self::default() }
     }
 
     /// The configuration file to read, if any.
@@ -65,6 +67,8 @@ pub struct Settings {
     secrets: Vault,
     /// The configuration file, if one was read.
     file: Option<PathBuf>,
+    /// Where settings come from that are not used.
+    unused: BTreeSet<String>,
     /// Secrets whose file can't be read, with the reason. Only a problem if the secret is needed: a migration must not
     /// fail because the JWT secret is mounted elsewhere.
     pub(in crate::config) unreadable: BTreeMap<&'static str, String>,
@@ -91,13 +95,15 @@ impl Settings {
             Some(path) => read_layer(path).map_err(|cause| Problems(vec![cause]))?,
             None => Layer::default(),
         };
-        let aliases = Layer::from_aliases(&sources.env);
-        let env = Layer::from_env(&sources.env, &known, &mut problems);
+        let mut layers =
+            [base, file, Layer::from_aliases(&sources.env), Layer::from_env(&sources.env, &known, &mut problems)];
+        let above_base = layers.iter_mut().skip(1);
+        let unused = above_base.flat_map(|layer| layer.take_sections(sources.decided)).collect();
 
         let mut secrets = defaults.secrets();
         let mut builder = Merged::builder().add_source(defaults);
         let mut below = BTreeSet::new();
-        for mut layer in [base, file, aliases, env] {
+        for mut layer in layers {
             layer.refuse_unknown(&known, &mut problems);
             layer.settle_secrets(&below, &mut problems);
             below.extend(layer.names());
@@ -109,7 +115,7 @@ impl Settings {
         let (from_files, unreadable) = read_secrets(&without_files);
         secrets.extend(from_files.secrets());
         let merged = builder.add_source(from_files).build().map_err(cannot_merge)?;
-        Ok(Self { merged, known, defaults: kinds, problems, secrets, file: path, unreadable })
+        Ok(Self { merged, known, defaults: kinds, problems, secrets, file: path, unused, unreadable })
     }
 
     /// What a setting is where nobody sets it, which has its type.
@@ -120,6 +126,11 @@ impl Settings {
     /// Where a setting's value comes from.
     pub fn origin(&self, setting: &str) -> String {
         self.value(setting).origin().unwrap_or_default().to_owned()
+    }
+
+    /// Where settings come from that are not used, because something else decides of their sections.
+    pub fn unused(&self) -> impl Iterator<Item = &str> {
+        self.unused.iter().map(String::as_str)
     }
 
     /// Whether a database is configured, validly or not; `keyward dev` then starts none of its own.
@@ -224,21 +235,21 @@ fn read_secrets(merged: &Merged) -> (Layer, BTreeMap<&'static str, String>) {
     (layer, unreadable)
 }
 
-/// The content of a secret's file without the trailing newline. The error does not contain the path, because somebody
-/// may have set the secret itself instead of its path.
+/// The content of a secret's file without the trailing newline. The error says what is wrong with the file, such as "is
+/// empty", and does not contain the path, because somebody may have set the secret itself instead of its path.
 pub(in crate::config) fn read_secret(path: &Path) -> Result<Zeroizing<String>, String> {
     // Full capacity: a growing string would leave copies behind.
     let mut text = Zeroizing::new(String::with_capacity(MAX_SECRET_FILE as usize + 1));
     std::fs::File::open(path)
         .and_then(|file| file.take(MAX_SECRET_FILE + 1).read_to_string(&mut text))
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| format!("can't be read ({error})"))?;
     if text.len() as u64 > MAX_SECRET_FILE {
-        return Err(format!("it is larger than {MAX_SECRET_FILE} bytes"));
+        return Err(format!("is larger than {MAX_SECRET_FILE} bytes"));
     }
     let length = text.trim_end_matches(['\r', '\n']).len();
     text.truncate(length);
     if text.is_empty() {
-        return Err("it is empty".to_owned());
+        return Err("is empty".to_owned());
     }
     Ok(text)
 }

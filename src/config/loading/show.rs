@@ -8,6 +8,9 @@ use super::names::{SECRETS, file_twin};
 /// Replaces a secret that is set, whatever its length.
 const MASK: &str = "********";
 
+/// Secrets of which only the password is hidden.
+const ADDRESSES: [&str; 3] = ["database.url", "database.listen_url", "database.migrate_url"];
+
 /// The column of the origins, if the value is short enough.
 const ORIGIN_COLUMN: usize = 40;
 
@@ -23,7 +26,7 @@ impl Settings {
         settings.sort();
         for ((section, name), setting) in settings {
             if section != current {
-                let gap = if current.is_empty() { "" } else { "\n" };
+                let gap = if text.is_empty() { "" } else { "\n" };
                 text.push_str(&format!("{gap}[{section}]\n"));
                 current = section;
             }
@@ -47,7 +50,7 @@ impl Settings {
             return format!("{MASK:?} (can't be read)");
         }
         match &value.kind {
-            ValueKind::String(_) if setting == "database.url" => {
+            ValueKind::String(_) if ADDRESSES.contains(&setting) => {
                 let url = self.secret(setting).and_then(|texts| texts.first());
                 format!("{:?}", url.map_or_else(String::new, |url| masked_url(url)))
             }

@@ -26,6 +26,27 @@ fn each_layer_wins_over_the_one_below() {
 }
 
 #[test]
+fn what_is_decided_elsewhere_is_not_used_and_where_it_came_from_is_told() {
+    let folder = Folder::new("decided");
+    let file = folder.file("keyward.toml", "[server]\nport = 4001\n[jwt]\nissuer = \"a\"\nsecret_file = \"/no\"\n");
+    let sources = Sources {
+        file: Some(file.clone()),
+        env: env(&[("DATABASE_URL", URL), ("KEYWARD__KEYS__PREFIX", "other"), ("KEYWARD__JWT__AUDIENCE", "")]),
+        base: vec![("jwt.secret", SECRET.to_owned())],
+        decided: &["database", "jwt", "keys"],
+    };
+    let settings = Settings::load(sources).expect("readable");
+    assert_eq!(settings.server().expect("valid").port, 4001);
+    let jwt = settings.jwt().expect("valid");
+    assert_eq!(jwt.secret.as_ref().map(SecretBytes::expose), Some(SECRET.as_bytes()));
+    assert_eq!(jwt.issuer, None);
+    assert!(!settings.names_a_database());
+    let file = format!("file {}", file.display());
+    let unused: Vec<&str> = settings.unused().collect();
+    assert_eq!(unused, ["env DATABASE_URL", "env KEYWARD__KEYS__PREFIX", &*file]);
+}
+
+#[test]
 fn the_file_argument_wins_over_keyward_config() {
     let folder = Folder::new("which-file");
     let named = folder.file("a.toml", "server.port = 4001");

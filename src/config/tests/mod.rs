@@ -43,7 +43,7 @@ pub(super) fn load(env: Vec<(String, String)>) -> Settings {
 }
 
 pub(super) fn load_with(file: Option<PathBuf>, env: Vec<(String, String)>) -> Settings {
-    let sources = Sources { file, env, base: Vec::new() };
+    let sources = Sources { file, env, ..Sources::default() };
     Settings::load(sources).expect("the sources can be read")
 }
 

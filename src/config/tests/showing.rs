@@ -19,6 +19,7 @@ fn every_setting_is_shown_with_its_origin() {
         file: Some(file.clone()),
         env: variables,
         base: vec![("keys.peppers", format!("{PEPPER},{OLD_PEPPER}"))],
+        ..Sources::default()
     };
     let settings = Settings::load(sources).expect("readable");
     assert_eq!(line(&settings, "host "), "host = \"0.0.0.0\" # default");
@@ -49,6 +50,23 @@ fn a_password_inside_the_database_url_is_masked() {
     ] {
         let settings = load(env(&[("KEYWARD__DATABASE__URL", url)]));
         assert_eq!(line(&settings, "url "), format!("url = \"{shown}\" # env KEYWARD__DATABASE__URL"));
+    }
+}
+
+#[test]
+fn of_each_address_only_the_password_is_masked_and_each_section_stands_apart() {
+    let [listener, owner] = ["postgres://l:hunter2@db:5432/keyward", "postgres://o:hunter2@db/keyward"];
+    let settings = load(env(&[
+        ("KEYWARD__DATABASE__LISTEN_URL", listener),
+        ("KEYWARD__DATABASE__MIGRATE_URL", owner),
+        ("KEYWARD__DATABASE__MIGRATE_PASSWORD", "hunter2"),
+    ]));
+    assert!(line(&settings, "listen_url ").starts_with("listen_url = \"postgres://l:********@db:5432/keyward\" #"));
+    assert!(line(&settings, "migrate_url ").starts_with("migrate_url = \"postgres://o:********@db/keyward\" #"));
+    let text = settings.show();
+    assert!(!text.contains("hunter2"), "{text}");
+    for (at, section) in text.match_indices("\n[") {
+        assert!(text[..at].ends_with('\n'), "{}{section}", &text[..at]);
     }
 }
 

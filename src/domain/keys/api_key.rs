@@ -18,7 +18,9 @@ use std::{fmt, str::FromStr};
 use self::pepper::PepperKeys;
 pub use self::{
     pepper::{Pepper, PepperFingerprint, WeakPepper},
-    prefix_and_environment::{Environment, InvalidPrefix, Prefix, ShownKey, UnknownEnvironment, without_secrets},
+    prefix_and_environment::{
+        Environment, InvalidPrefix, Prefix, ShownKey, UnknownEnvironment, find_key_form, without_secrets,
+    },
 };
 use crate::domain::{owner::Owner, secret::SecretString};
 use rand::{RngExt, distr::Alphanumeric, rand_core::UnwrapErr, rngs::SysRng};

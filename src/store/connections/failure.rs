@@ -136,6 +136,10 @@ impl ConnectFailure {
             "08P01" if message.contains("statement pooling") => Self::for_good(format!(
                 "{url}: {server} is a pooler that allows no transactions ({message}). Set pool_mode = transaction there"
             )),
+            "25006" => Self::that_heals(format!(
+                "{url}: {server} takes no changes ({message}), and the schema is not up to date. Reset \
+                 default_transaction_read_only for the role or the database, or make room on the server's disk"
+            )),
             "57P03" => Self::that_heals(format!("{url}: {server} does not accept connections yet: {message}")),
             "53300" if message.contains("for role") => Self::that_heals(format!(
                 "{url}: {server} has no connection left: {message}. Raise its limit (ALTER ROLE {user} CONNECTION LIMIT …), or \
@@ -193,15 +197,24 @@ struct Of<'a> {
 impl<'a> Of<'a> {
     fn new(options: &'a PgConnectOptions, place: Place, password: Password) -> Self {
         let user = options.get_username();
-        let host = options.get_host();
-        let server = match options.get_socket() {
-            Some(folder) => folder.display().to_string(),
-            None if host.starts_with('/') => host.to_owned(),
-            None if host.contains(':') => format!("[{host}]:{}", options.get_port()),
-            None => format!("{host}:{}", options.get_port()),
-        };
-        Self { server, url: place.url, password, user, database: options.get_database().unwrap_or(user) }
+        let database = options.get_database().unwrap_or(user);
+        Self { server: server(options), url: place.url, password, user, database }
     }
+}
+
+fn server(options: &PgConnectOptions) -> String {
+    let host = options.get_host();
+    match options.get_socket() {
+        Some(folder) => folder.display().to_string(),
+        None if host.starts_with('/') => host.to_owned(),
+        None if host.contains(':') => format!("[{host}]:{}", options.get_port()),
+        None => format!("{host}:{}", options.get_port()),
+    }
+}
+
+/// A database and its server, without anything secret.
+pub(in crate::store) fn shown(options: &PgConnectOptions) -> String {
+    format!("{} on {}", options.get_database().unwrap_or(options.get_username()), server(options))
 }
 
 /// The standard library has no `ErrorKind` for failed name resolution.

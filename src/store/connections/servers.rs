@@ -19,7 +19,7 @@ use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 use super::{
-    failure::{ConnectFailure, Password, Place, SERVICE},
+    failure::{self, ConnectFailure, Password, Place, SERVICE},
     opening::OpenError,
     purpose::Purpose,
     session_settings,
@@ -96,6 +96,11 @@ impl Servers {
     /// The setting with the address.
     pub(in crate::store) fn setting(&self) -> &'static str {
         self.place.url
+    }
+
+    /// The chosen server and the database there, for people.
+    pub(in crate::store) fn shown(&self) -> String {
+        failure::shown(&self.chosen().1)
     }
 
     /// The chosen server, and its index.

@@ -208,7 +208,13 @@ fn violation(violation: Violation) -> FieldError {
                 CreditsRefused::None => ("/operation", "no_credits"),
                 CreditsRefused::TooMany => ("/amount", "too_many"),
             };
-            FieldError::of_field(place, code, refused.to_string())
+            let how = match refused {
+                CreditsRefused::None => {
+                    ": `credits` with `remaining`, in PATCH of the key or in PUT of the owner's limits"
+                }
+                _ => "",
+            };
+            FieldError::of_field(place, code, format!("{refused}{how}"))
         }
         Violation::Metadata(error) => FieldError::of_field("/metadata", "invalid", error.to_string()),
     }

@@ -138,7 +138,7 @@ impl Table<'_, '_> {
         match read_secret(Path::new(path)) {
             Ok(text) => Some(text),
             Err(cause) => {
-                self.problem(name, format!("names a file that can't be read ({cause})"));
+                self.problem(name, format!("names a file that {cause}"));
                 None
             }
         }

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, ops::RangeInclusive, str::FromStr};
 
-use super::{ID_LENGTH, KeyId, base62};
+use super::{ID_LENGTH, KeyId, SECRET_LENGTH, TAG_LENGTH, base62};
 
 /// The prefix of a key: `[a-z][a-z0-9]{1,15}`. Scanners recognise leaked keys by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +69,23 @@ pub fn without_secrets(text: &str) -> Cow<'_, str> {
         }
     }
     masked
+}
+
+/// The id of a key in a text that carries one, whoever's: by its form alone, with any prefix and a tag that nobody has
+/// checked. For texts that must not be repeated where no pepper is at hand.
+pub fn find_key_form(text: &str) -> Option<KeyId> {
+    Environment::ALL.into_iter().find_map(|environment| {
+        let middle = format!("_{}_", environment.as_str());
+        text.match_indices(&middle).find_map(|(at, _)| {
+            let (prefix, rest) = (&text.as_bytes()[..at], &text.as_bytes()[at + middle.len()..]);
+            let (id, rest) = rest.split_at_checked(ID_LENGTH)?;
+            let (secret, rest) = rest.split_at_checked(SECRET_LENGTH)?;
+            let tag = rest.get(..TAG_LENGTH)?;
+            let is_form = prefix.last()?.is_ascii_alphanumeric() && secret.iter().all(u8::is_ascii_alphanumeric);
+            base62::decode_u64(tag.try_into().ok()?).filter(|_| is_form)?;
+            KeyId::from_text(id)
+        })
+    })
 }
 
 /// The fewest characters of an id by which a key is looked for: as many as lists show.

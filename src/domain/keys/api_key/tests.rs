@@ -48,6 +48,21 @@ fn what_has_some_of_a_secret_in_it_is_recognised_and_the_start_of_a_key_is_none(
 }
 
 #[test]
+fn the_form_of_a_key_is_found_in_a_text_whoever_has_made_it() {
+    let issued = keyring(&["a"]).generate(Environment::Test, NOW);
+    let text = issued.text.expose();
+    for carrier in [text.to_owned(), format!("--reason=it was {text}, lost"), text.replacen("keyward", "other", 1)] {
+        assert_eq!(find_key_form(&carrier), Some(issued.id), "{carrier}");
+    }
+    let start = Prefix::default().start_of(Environment::Test, issued.id);
+    let cut = &text[..text.len() - 1];
+    for harmless in ["", "_live_", &start, cut, &text["keyward".len()..], &text.replacen("test", "line", 1), "é_test_é"]
+    {
+        assert_eq!(find_key_form(harmless), None, "{harmless}");
+    }
+}
+
+#[test]
 fn a_generated_key_is_recognised_and_names_its_id() {
     let keyring = keyring(&["a"]);
     let issued = keyring.generate(Environment::Test, NOW);

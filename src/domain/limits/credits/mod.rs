@@ -92,7 +92,7 @@ pub enum CreditsRefused {
     #[error("there are no credits yet, so give remaining")]
     NoBalance,
     /// There are none.
-    #[error("there are no credits to add to; give some with PATCH first")]
+    #[error("there are no credits to add to; give some first")]
     None,
     /// The balance would be too large.
     #[error("a balance has at most {AMOUNT_MAX}")]
