@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 pub use self::owner::OwnerExamination;
 use async_trait::async_trait;
-use sqlx::{Connection, PgConnection, migrate::Migrator};
+use sqlx::{PgConnection, migrate::Migrator};
 
 use super::{
     Statement, Store,
