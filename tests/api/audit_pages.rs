@@ -5,15 +5,17 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 use test_support::{
     actors::Person,
-    asking::{Reply, replica, replica_with},
+    asking::{Reply, replica_with},
     filling::long_events,
-    replica::Replica,
+    program::run_beside,
+    replica::{Replica, command},
 };
-
-use crate::commands::keyward;
 
 /// A page has a megabyte of text, one event more, and what stands around them.
 const PAGE_MAX: usize = 1_200_000;
+
+/// Programs that are not optimised take long to read such pages, above all beside others.
+const PATIENT: (&str, &str) = ("KEYWARD__DATABASE__STATEMENT_TIMEOUT", "20s");
 
 /// The address of the next page (RFC 8288).
 fn next(answer: &Reply) -> Option<String> {
@@ -37,7 +39,7 @@ async fn walk(person: &Person, replica: &Replica, from: &str) -> Vec<Vec<String>
 
 #[tokio::test]
 async fn a_page_ends_when_it_has_a_megabyte_and_the_list_goes_on_without_repetition_or_loss() {
-    let (replica, alice, root) = (replica().await, Person::named("alice"), Person::administrator());
+    let (replica, alice, root) = (replica_with(&[PATIENT]).await, Person::named("alice"), Person::administrator());
     alice.creates(&replica, json!({})).await;
     long_events(replica.database(), 700).await;
     let all = walk(&alice, &replica, "/v1/audit?format=ndjson").await;
@@ -57,7 +59,10 @@ async fn a_page_ends_when_it_has_a_megabyte_and_the_list_goes_on_without_repetit
     }
     let page = alice.gets(&replica, "/v1/audit?limit=100").await.is(200);
     assert!(page["events"].as_array().is_some_and(|events| events.len() > 80) && page["nextCursor"].is_string());
-    let lines = keyward(replica.database(), &["audit", "list", "--format", "ndjson"]).await.succeeded();
+    let mut list = command();
+    list.args(["audit", "list", "--format", "ndjson"]).env("DATABASE_URL", replica.database().url());
+    list.env(PATIENT.0, PATIENT.1);
+    let lines = run_beside(list).await.succeeded();
     assert_eq!(lines.lines().count(), 701);
     let details = serde_json::from_str::<Value>(lines.lines().last().expect("a line")).expect("JSON");
     assert_eq!(details["details"]["changes"]["metadata"]["to"]["a"].as_array().map(Vec::len), Some(580));
@@ -65,7 +70,7 @@ async fn a_page_ends_when_it_has_a_megabyte_and_the_list_goes_on_without_repetit
 
 #[tokio::test]
 async fn an_event_that_is_longer_than_a_page_comes_alone() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (replica_with(&[PATIENT]).await, Person::named("alice"));
     alice.creates(&replica, json!({})).await;
     long_events(replica.database(), 3).await;
     let rows = replica.database().superuser_pool().await;

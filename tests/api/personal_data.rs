@@ -142,7 +142,9 @@ async fn deleted_rows_are_heard_of_by_replicas_that_knew_the_key() {
 }
 
 async fn puts(person: &Person, replica: &Replica, path: &str, body: Value) {
-    Reply::to(person.request(replica, Method::PUT, path).json(&body)).await.is(200);
+    let answer = Reply::to(person.request(replica, Method::PUT, path).json(&body)).await;
+    // 201 if it is new.
+    assert!(matches!(answer.status, 200 | 201), "{}: {}", answer.status, answer.text);
 }
 
 async fn makes_a_key(person: &Person, replica: &Replica) -> MadeKey {

@@ -199,7 +199,8 @@ const UNDER_WAY: u64 = 40;
 
 #[tokio::test]
 async fn an_owner_who_reads_a_thousand_changes_of_long_metadata_uses_little_memory() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let patient = [("KEYWARD__DATABASE__STATEMENT_TIMEOUT", "20s")];
+    let (replica, alice) = (replica_with(&patient).await, Person::named("alice"));
     alice.creates(&replica, json!({})).await;
     long_events(replica.database(), 1_000).await;
     let read = |path: &'static str| async {
