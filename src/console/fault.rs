@@ -10,7 +10,7 @@ use actix_web::{
 use askama::Template;
 
 use super::{
-    access::{headers::add_headers, in_query},
+    access::in_query,
     frame::{Frame, render},
     services::Console,
     texts::{EN, WHY_NOT},
@@ -189,13 +189,6 @@ impl ResponseError for Fault {
         }
         response
     }
-}
-
-/// The page for a request that got no further than the server, because its body is too large, for instance.
-pub(crate) fn unread(status: StatusCode) -> HttpResponse {
-    let mut response = Fault::Unread(status).error_response();
-    add_headers(response.headers_mut());
-    response
 }
 
 /// Any other path.

@@ -28,7 +28,7 @@ mod texts;
 mod usage;
 
 pub(crate) use self::{
-    fault::unread,
+    access::headers::unread,
     routes::{configure, has_page},
     services::{Console, SignInWay},
 };

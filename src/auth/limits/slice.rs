@@ -49,7 +49,7 @@ pub struct Slice {
     /// How long after `usable_until` the window ends, in [`TURN_UNITS`]; `None` if nobody has said. An error delays or
     /// repeats a question, and does no harm.
     turns_after: Option<NonZeroU32>,
-    /// When the window of the latest answer ends, in seconds of the database's clock. Suffices until 2106.
+    /// When the window of the latest answer ends, in seconds of the database's clock. Until 2106; later ends still differ.
     ends: u32,
     /// Until when whoever only looks believes `untaken`, in [`BELIEF_UNITS`].
     believed_until: u32,
@@ -197,7 +197,7 @@ impl Slice {
             return;
         }
         self.pending.end(MonotonicTime::default());
-        let ends = u32::try_from(grant.ends.unix_timestamp()).unwrap_or_default();
+        let ends = u32::try_from(grant.ends.unix_timestamp().rem_euclid(1 << 32)).unwrap_or_default();
         if ends != self.ends {
             (self.ends, self.left) = (ends, 0);
         }

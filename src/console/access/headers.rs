@@ -5,7 +5,7 @@ use actix_web::{
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
-        Method,
+        Method, StatusCode,
         header::{
             CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
             X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
@@ -78,8 +78,15 @@ pub(crate) async fn guard(
     Ok(response)
 }
 
+/// The page for a request that got no further than the server, because its body is too large, for instance.
+pub(crate) fn unread(status: StatusCode) -> HttpResponse {
+    let mut response = HttpResponse::from_error(Fault::Unread(status));
+    add_headers(response.headers_mut());
+    response
+}
+
 /// Adds what every answer tells the browser.
-pub(crate) fn add_headers(headers: &mut HeaderMap) {
+fn add_headers(headers: &mut HeaderMap) {
     for (name, value) in EVERY_ANSWER {
         headers.insert(name, value);
     }
