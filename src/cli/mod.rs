@@ -158,8 +158,8 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-/// Refuses arguments that carry a key: what is wrong with an argument is told with its text, most are kept, for everybody
-/// who reads the database or the audit, and all are in the shell's history.
+/// Refuses arguments that carry a key: what is wrong with an argument is told with its text, most are kept, for
+/// everybody who reads the database or the audit, and all are in the shell's history.
 fn refuse_keys() -> Result<(), Misuse> {
     match std::env::args_os().find_map(|argument| find_key_form(&argument.to_string_lossy())) {
         None => Ok(()),

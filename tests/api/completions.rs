@@ -25,8 +25,8 @@ impl Bash {
         Self { folder, script }
     }
 
-    /// What it offers for the last word of each of these lines. All are asked of one process, because reading the script
-    /// takes longer than an answer.
+    /// What it offers for the last word of each of these lines. All are asked of one process, because reading the
+    /// script takes longer than an answer.
     fn offers(&self, lines: &[Vec<&str>]) -> Vec<Vec<String>> {
         // Bash itself refuses `compopt` outside of a completion.
         const ASK: &str = r#"

@@ -87,7 +87,8 @@ async fn beside_an_earlier_version_no_key_is_accepted_after_its_revoke_whichever
             }
             let revoked = Person::named("alice").deletes(revoker, &key.path()).await.is(200);
             if stands_still {
-                // Whoever has just stood still itself hears nobody for a moment, and waits for every lease there may be.
+                // Whoever has just stood still itself hears nobody for a moment, and waits for every lease there may
+                // be.
                 let waited_for_all = revoked["tookMs"].as_f64().is_some_and(|took| took >= 3000.0);
                 assert!(waited_for_all || revoked["replicasExpired"] == 1, "round {round}: {revoked}");
                 other.signal("CONT");

@@ -7,8 +7,8 @@ use std::{
 
 /// Long enough that only a defect reaches it.
 pub const PATIENCE: Duration = Duration::from_secs(30);
-/// Between the first two looks at what nobody announces. What has not come soon is looked at less often, because looking
-/// takes the processor from what is waited for.
+/// Between the first two looks at what nobody announces. What has not come soon is looked at less often, because
+/// looking takes the processor from what is waited for.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(25);
 

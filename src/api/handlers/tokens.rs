@@ -171,7 +171,8 @@ pub(crate) fn revocation(
     fields.finish(revocation)
 }
 
-/// A claim of the tokens. A whole token in its place would revoke nothing, and be kept for everybody who reads the audit.
+/// A claim of the tokens. A whole token in its place would revoke nothing, and be kept for everybody who reads the
+/// audit.
 fn identifier(shortest: usize, claim: &'static str) -> impl Fn(Value) -> Read<String> {
     move |value| {
         let given = text(value)?;

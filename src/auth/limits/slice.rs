@@ -49,7 +49,8 @@ pub struct Slice {
     /// How long after `usable_until` the window ends, in [`TURN_UNITS`]; `None` if nobody has said. An error delays or
     /// repeats a question, and does no harm.
     turns_after: Option<NonZeroU32>,
-    /// When the window of the latest answer ends, in seconds of the database's clock. Until 2106; later ends still differ.
+    /// When the window of the latest answer ends, in seconds of the database's clock. Until 2106; later ends still
+    /// differ.
     ends: u32,
     /// Until when whoever only looks believes `untaken`, in [`BELIEF_UNITS`].
     believed_until: u32,

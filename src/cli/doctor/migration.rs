@@ -1,5 +1,5 @@
-//! The schema's version, and whether it could be brought up to date, as `keyward migrate` does it, and `keyward serve` at
-//! its start.
+//! The schema's version, and whether it could be brought up to date, as `keyward migrate` does it, and `keyward serve`
+//! at its start.
 
 use keyward::store::{OpenError, OwnerExamination};
 

@@ -207,8 +207,8 @@ pub(crate) fn author(event: &AuditEvent) -> String {
     }
 }
 
-/// `changes` has the old and the new value of each field, or how many credits were added. Values stay the text that they
-/// are stored as, unless they are texts themselves.
+/// `changes` has the old and the new value of each field, or how many credits were added. Values stay the text that
+/// they are stored as, unless they are texts themselves.
 fn details(name: &str, value: &RawValue) -> Vec<Detail> {
     let Some(changes) = (name == "changes").then(|| audit::changes(value)).flatten() else {
         return vec![Detail { name: name.to_owned(), value: plain(Some(value)), then: None }];

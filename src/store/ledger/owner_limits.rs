@@ -144,7 +144,8 @@ pub(super) async fn current(connection: &mut PgConnection, owner: &Owner) -> Res
     Ok(Current { allowance: OwnerAllowance { limits, credits }, version: row.credits_version })
 }
 
-/// An owner without limits and credits has no row, unless they have left credits of a plan, or a plan that they claimed.
+/// An owner without limits and credits has no row, unless they have left credits of a plan, or a plan that they
+/// claimed.
 pub(super) async fn write(
     connection: &mut PgConnection,
     owner: &Owner,

@@ -21,8 +21,8 @@ impl Store {
     /// somebody is reading it. A database that is read-only and has all migrations is left as it is.
     ///
     /// Connects with `database.migrate_url`. If that is another role, it grants the service's role what it needs.
-    /// Without that address, it takes a connection of the service, or connects with `database.listen_url` if a pooler is
-    /// at `database.url`. An address that leads elsewhere than the service works is refused.
+    /// Without that address, it takes a connection of the service, or connects with `database.listen_url` if a pooler
+    /// is at `database.url`. An address that leads elsewhere than the service works is refused.
     ///
     /// # Errors
     /// [`OpenError`].

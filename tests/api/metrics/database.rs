@@ -157,7 +157,8 @@ async fn a_replica_starts_with_three_connections() {
     assert!(sessions <= 4, "{sessions}");
 }
 
-/// Each kind of housekeeping begins soon after the replica. On a connection of its own, each would cost the server a process.
+/// Each kind of housekeeping begins soon after the replica. On a connection of its own, each would cost the server a
+/// process.
 #[tokio::test]
 async fn a_replica_that_starts_does_its_housekeeping_on_few_connections() {
     let replica = replica_with(&[]).await;

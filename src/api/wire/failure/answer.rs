@@ -213,8 +213,8 @@ fn summary(one: &str, many: &str, problems: &[FieldError]) -> Option<String> {
     }
 }
 
-/// The path as a URI reference, without the secret of a key: errors are logged and passed on. A path that begins with two slashes would be read as a host name, so it gets a leading
-/// dot, as browsers write it.
+/// The path as a URI reference, without the secret of a key: errors are logged and passed on. A path that begins with
+/// two slashes would be read as a host name, so it gets a leading dot, as browsers write it.
 fn instance(path: &str) -> Option<Cow<'_, str>> {
     let is_reference = path.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}?#".contains(&byte));
     if path.len() > INSTANCE_MAX_BYTES || !path.starts_with('/') || !is_reference {

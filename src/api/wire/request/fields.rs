@@ -29,8 +29,8 @@ pub(crate) struct Fields {
     problems: Vec<FieldError>,
     /// The JSON Pointer to this object within the body.
     at: String,
-    /// Knows the keys that no text may carry that is kept; `None` for nested objects, which are looked through with what
-    /// they stand in, and for bodies that may carry keys.
+    /// Knows the keys that no text may carry that is kept; `None` for nested objects, which are looked through with
+    /// what they stand in, and for bodies that may carry keys.
     services: Option<Data<Services>>,
 }
 
