@@ -271,7 +271,7 @@ fn examples_are_not_broken_in_a_narrow_terminal() {
 fn each_sentence_behind_the_options_is_on_a_line_that_the_terminal_breaks() {
     let mut seen = 0;
     for words in all_commands() {
-        let help = run(bare().env("COLUMNS", "1000").args(&words).arg("--help")).succeeded();
+        let help = run(bare().env("COLUMNS", "1000").args(words).arg("--help")).succeeded();
         let before_examples = help.split("Examples:\n").next().unwrap_or_default();
         let footer = before_examples.lines().rev().take_while(|line| !line.starts_with(' '));
         for line in footer.filter(|line| !line.is_empty()) {
