@@ -51,7 +51,7 @@ impl DatabaseOptions {
         }
         let data_dir = dev::data_dir(self.data_dir)?;
         let database = dev::database(&data_dir)?;
-        Ok(dev::settings(sources, &data_dir, Some(database))?)
+        dev::settings(sources, &data_dir, Some(database))
     }
 
     /// Runs a command on the database.
