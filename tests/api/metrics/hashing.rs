@@ -39,8 +39,8 @@ async fn hashes_waits_and_refusals_are_counted_and_the_queue_is_seen() {
 async fn hashes_that_wait_are_in_the_queue() {
     let replica = replica_with(&[
         ("KEYWARD__HASHING__CONCURRENCY", "1"),
-        ("KEYWARD__HASHING__MEMORY_KIB", "262144"),
-        ("KEYWARD__HASHING__ITERATIONS", "4"),
+        ("KEYWARD__HASHING__MEMORY_KIB", "131072"),
+        ("KEYWARD__HASHING__ITERATIONS", "3"),
         ("KEYWARD__HASHING__MAX_WAIT", "30s"),
     ])
     .await;
