@@ -5,28 +5,61 @@
 
 use super::{HostPattern, Method, PathPattern, Rule, index::Index, letters::folded, path::Part};
 
+/// How many steps a search takes at most: nodes and positions that it looks at, and patterns that it compares. It takes
+/// about a second then, where ten thousand rules of which each has paths of its own need a tenth of that. Only rules that
+/// share all of their paths with thousands of others need more; the last of those are not looked at.
+const STEPS_MAX: usize = 20_000_000;
+
 /// Every rule that no request gets to, each with the first that takes all of its requests.
 ///
-/// Only rules at the places of the first host and path are compared, so the time depends on how many those are. The
-/// rules must be in their order.
+/// A rule is compared with those at one of its places only, one with few others. The rules must be in their order.
 pub fn never_met<'a>(rules: &[&'a Rule]) -> Vec<(&'a Rule, &'a Rule)> {
     let index = Index::of(rules.iter().copied());
-    let everything = PathPattern::everything();
+    let mut steps = STEPS_MAX;
     let mut never_met = Vec::new();
     for (rule, place) in rules.iter().zip(0..) {
-        let path = rule.paths.first().unwrap_or(&everything);
-        let mut first = None;
-        index.covering(rule.hosts.first(), path, place, &mut |earlier| {
-            if first.is_none_or(|first| earlier < first) && rules[earlier as usize].covers(rule) {
-                first = Some(earlier);
-            }
+        let Some(earlier) = few_that_may_cover(rule, &index, place, &mut steps) else { break };
+        let first = earlier.iter().map(|place| rules[*place as usize]).find(|earlier| {
+            steps = steps.saturating_sub(earlier.patterns() * rule.patterns());
+            earlier.covers(rule)
         });
-        never_met.extend(first.map(|earlier| (*rule, rules[earlier as usize])));
+        never_met.extend(first.map(|earlier| (*rule, earlier)));
     }
     never_met
 }
 
+/// The positions before `place` of all rules that can cover this one, and of few others, in order. None if that takes
+/// more steps than are left.
+fn few_that_may_cover(rule: &Rule, index: &Index, place: u32, steps: &mut usize) -> Option<Vec<u32>> {
+    let everything = PathPattern::everything();
+    let paths = if rule.paths.is_empty() { std::slice::from_ref(&everything) } else { &rule.paths };
+    // What covers a rule covers each of its places, so one place is enough. Each is tried with few steps, and then with
+    // more, because some may be common, and one is rare.
+    let mut patience = 16;
+    loop {
+        for path in paths {
+            for host in rule.hosts.iter().map(Some).chain(rule.hosts.is_empty().then_some(None)) {
+                *steps = steps.checked_sub(1)?;
+                let mut left = patience.min(*steps);
+                let before = left;
+                let found = index.covering(host, path, place, &mut left);
+                *steps -= before - left;
+                if let Some(mut found) = found {
+                    found.sort_unstable();
+                    found.dedup();
+                    return Some(found);
+                }
+            }
+        }
+        patience *= 8;
+    }
+}
+
 impl Rule {
+    fn patterns(&self) -> usize {
+        self.hosts.len() + self.paths.len() + self.methods.len()
+    }
+
     /// Whether this rule takes every request that `other` takes. If each does so only together with others, such as two
     /// paths of which each covers a half of one, that is not found.
     pub(super) fn covers(&self, other: &Self) -> bool {

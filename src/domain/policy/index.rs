@@ -76,22 +76,25 @@ impl Index {
         Some(best).filter(|best| *best != NONE)
     }
 
-    /// Calls `found` with the positions before `end` of rules that have a host and a path that take all that this host,
-    /// or any if there is none, and this path take. A position may come several times.
+    /// The positions before `end` of rules that have a host and a path that take all that this host, or any if there is
+    /// none, and this path take. A position may come several times. A node and a position take one of `steps` each;
+    /// None if there are too few.
     pub(super) fn covering(
         &self,
         host: Option<&HostPattern>,
         path: &PathPattern,
         end: u32,
-        found: &mut impl FnMut(u32),
-    ) {
+        steps: &mut usize,
+    ) -> Option<Vec<u32>> {
         let mut trees = vec![&self.anywhere];
         if let Some(HostPattern::Exactly(name) | HostPattern::Below(name)) = host {
             let own = if matches!(host, Some(HostPattern::Exactly(_))) { &self.exactly } else { &self.below };
             trees.extend(own.get(name));
             trees.extend(name.match_indices('.').filter_map(|(point, _)| self.below.get(&name[point + 1..])));
         }
-        trees.into_iter().for_each(|tree| tree.covering(&path.parts, path.open, end, found));
+        let mut search = Covering { open: path.open, end, found: Vec::new(), steps };
+        trees.into_iter().try_for_each(|tree| search.look(tree, &path.parts))?;
+        Some(search.found)
     }
 }
 
@@ -129,28 +132,42 @@ impl Node {
             node.find(rest, also, best);
         }
     }
+}
 
-    /// Calls `found` with the positions before `end` of this subtree whose rest takes every path with these parts.
-    fn covering(&self, parts: &[Part], open: bool, end: u32, found: &mut impl FnMut(u32)) {
-        if self.first.is_none_or(|first| first >= end) {
-            return;
+/// A search for the rules before `end` whose pattern takes every path that another pattern takes.
+struct Covering<'a> {
+    /// Whether the other takes any rest.
+    open: bool,
+    end: u32,
+    found: Vec<u32>,
+    steps: &'a mut usize,
+}
+
+impl Covering<'_> {
+    /// Adds the positions in this subtree whose rest takes every path with these parts. None if steps are too few.
+    fn look(&mut self, node: &Node, parts: &[Part]) -> Option<()> {
+        *self.steps = self.steps.checked_sub(1)?;
+        if node.first.is_none_or(|first| first >= self.end) {
+            return Some(());
         }
-        let mut tell = |places: &[u32]| places.iter().take_while(|place| **place < end).for_each(|place| found(*place));
-        tell(&self.open);
+        self.add(&node.open)?;
         let Some((part, rest)) = parts.split_first() else {
-            if !open {
-                tell(&self.ends);
-            }
-            return;
+            return if self.open { Some(()) } else { self.add(&node.ends) };
         };
         if let Part::Exactly(text) = part
-            && let Some(node) = self.exactly.get(&*folded(text))
+            && let Some(node) = node.exactly.get(&*folded(text))
         {
-            node.covering(rest, open, end, found);
+            self.look(node, rest)?;
         }
-        if let Some(node) = &self.any {
-            node.covering(rest, open, end, found);
+        node.any.as_deref().map_or(Some(()), |node| self.look(node, rest))
+    }
+
+    fn add(&mut self, places: &[u32]) -> Option<()> {
+        for place in places.iter().take_while(|place| **place < self.end) {
+            *self.steps = self.steps.checked_sub(1)?;
+            self.found.push(*place);
         }
+        Some(())
     }
 }
 

@@ -52,6 +52,21 @@ fn a_rule_that_an_earlier_one_covers_in_every_condition_is_never_met() {
     }
 }
 
+#[test]
+fn in_the_largest_policy_whose_rules_share_most_paths_the_one_that_is_never_met_is_found() {
+    let path = |number: usize| if number == 0 { "/a".to_owned() } else { format!("/shared/{number}") };
+    let shared: Vec<String> = (0..PLACES_MAX / RULES_MAX - 1).map(path).collect();
+    let of = |number: usize| {
+        let own = format!("/own/{number}/**");
+        let paths: Vec<&str> = shared.iter().map(String::as_str).chain([own.as_str()]).collect();
+        Rule { line: number, ..rule(&[], &paths, &[]) }
+    };
+    let rules: Vec<Rule> = (0..RULES_MAX - 1).map(of).chain([Rule { line: RULES_MAX, ..of(5000) }]).collect();
+    let never: Vec<_> =
+        never_met(&rules.iter().collect::<Vec<_>>()).iter().map(|(rule, by)| (rule.line, by.line)).collect();
+    assert_eq!(never, [(RULES_MAX, 5000)]);
+}
+
 /// The first rule that covers each, found by comparing all of them.
 fn covered_one_by_one(rules: &[Rule]) -> Vec<(usize, usize)> {
     let first = |(place, rule): (usize, &Rule)| {
