@@ -57,6 +57,16 @@ async fn a_rotation_that_is_sent_twice_is_done_once_and_both_answers_name_the_sa
 }
 
 #[tokio::test]
+async fn a_form_whose_name_no_page_has_made_is_done_like_one_without() {
+    let service = Service::start().await;
+    let mut browser = Browser::signed_in(&service).await;
+    for once in ["\0", "a\0b", "another", "\u{fffe}", ""] {
+        made(&browser.post("/console/keys", &[("name", "worker"), ("once", once)]).await);
+    }
+    assert_eq!(keys(&mut browser).await, 5);
+}
+
+#[tokio::test]
 async fn two_that_are_sent_at_once_make_one_key() {
     let service = Service::start().await;
     let mut browser = Browser::signed_in(&service).await;

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, str::FromStr};
 
 use actix_web::{HttpRequest, HttpResponse, http::header::CONTENT_TYPE, web::Bytes};
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use super::{
     labels::{label, shown_field},
@@ -149,7 +150,7 @@ impl Form {
     /// The form as a request that changes nothing when it is sent again, as by a reload or a second click. Each page
     /// that has such a form has made up another `once` for it.
     pub(crate) fn once(&self, request: &HttpRequest, body: &Bytes, visitor: &Visitor) -> Option<IdempotentRequest> {
-        let once = self.text("once").filter(|once| once.len() <= 64)?;
+        let once = Uuid::parse_str(self.text("once")?).ok()?;
         let hash = Sha256::new().chain_update(request.uri().to_string()).chain_update([0]).chain_update(body);
         let by = visitor.session.person.owner.clone();
         Some(IdempotentRequest { by, key: format!("console {once}"), hash: hash.finalize().into() })
@@ -230,7 +231,7 @@ pub(crate) fn go_to(address: &str) -> HttpResponse {
 
 /// A name for a form that is to be done once.
 pub(crate) fn new_once() -> String {
-    uuid::Uuid::new_v4().to_string()
+    Uuid::new_v4().to_string()
 }
 
 #[cfg(test)]
