@@ -63,8 +63,8 @@ pub(crate) async fn create_api_key(
         return Err(Reason::InvalidJson(strict_json::fault(&body)));
     }
     // The request can't carry a name or an expiry, so policies that demand them do not apply.
-    let order = NewKey { expiry: Expiry::Latest, ..NewKey::plain(principal.owner().clone()) };
-    let issued = services.issuer.issue_unnamed(order, idempotent.as_ref(), &caller, now).await;
+    let new_key = NewKey { expiry: Expiry::Latest, ..NewKey::plain(principal.owner().clone()) };
+    let issued = services.issuer.issue_unnamed(new_key, idempotent.as_ref(), &caller, now).await;
     match issued.map_err(unavailable(&request, "issue a key"))?? {
         Issued::Now(new) => {
             in_request(&request, || tracing::info!(key_id = %new.key.record.id, "issued a key"));

@@ -46,8 +46,8 @@ pub(crate) async fn key(
     let (id, now) = (key_id(&id)?, now());
     let (top_up, reason) = read_top_up(&request, &body)?;
     let once = idempotency::of(&request, &caller, &body)?;
-    let order = KeyTopUp { id, top_up, granted: None, reason, once };
-    let changed = services.lifecycle.top_up(order, caller, now).await;
+    let key_top_up = KeyTopUp { id, top_up, granted: None, reason, once };
+    let changed = services.lifecycle.top_up(key_top_up, caller, now).await;
     let changed = changed.map_err(unavailable(&request, "top up a key"))??;
     log_change(&request, &changed, "top up a key");
     Ok(shown(&services, &changed.outcome, now))

@@ -80,8 +80,8 @@ fn known<T>(body: Value, read: impl FnOnce(&HttpRequest, &Bytes) -> Result<T, Re
 fn bodies_are_documented_with_the_names_that_are_read() {
     let (now, alice) = (crate::api::wire::times::now(), Owner { issuer: "".into(), subject: "alice".into() });
     let all = || Value::Object(every_field());
-    let owned = |request: &HttpRequest, body: &Bytes| requests::order(request, body, None, now);
-    assert_eq!(documented("NewKey"), known(all(), |request, body| requests::order(request, body, Some(&alice), now)));
+    let owned = |request: &HttpRequest, body: &Bytes| requests::new_key(request, body, None, now);
+    assert_eq!(documented("NewKey"), known(all(), |request, body| requests::new_key(request, body, Some(&alice), now)));
     assert_eq!(documented("NewKeyOfAnOwner"), known(all(), owned));
     assert_eq!(documented("WhichOwner"), known(json!({ "owner": all() }), owned));
     assert_eq!(documented("Rotation"), known(all(), |request, body| requests::rotation(request, body, now)));

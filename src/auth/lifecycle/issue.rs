@@ -142,21 +142,21 @@ impl KeyIssuer {
     /// [`Undecided`](crate::auth::Undecided) if the store or the hasher could not answer.
     pub async fn issue(
         &self,
-        order: NewKey,
+        new_key: NewKey,
         request: Option<&IdempotentRequest>,
         caller: &Caller,
         now: OffsetDateTime,
     ) -> Done<Issued> {
         let GeneratedKey { id, environment, secret, pepper, text } =
-            self.keyring.generate(order.environment.unwrap_or(self.environment), now);
-        let is_latest = order.expiry == Expiry::Latest;
-        let credits = match credits_of(&order, caller) {
+            self.keyring.generate(new_key.environment.unwrap_or(self.environment), now);
+        let is_latest = new_key.expiry == Expiry::Latest;
+        let credits = match credits_of(&new_key, caller) {
             Ok(credits) => credits,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let ordered = self.ordered(order, id, environment, caller, now);
+        let key = self.managed_key(new_key, id, environment, caller, now);
         // Checked again when the owner's plan is known; checking here can save a hash.
-        let allowed = ordered.and_then(|key| self.lifecycle.allow(&key, None, None, caller).map(|()| key));
+        let allowed = key.and_then(|key| self.lifecycle.allow(&key, None, None, caller).map(|()| key));
         let key = match allowed {
             Ok(key) => key,
             Err(refusal) => return Ok(Err(refusal)),
@@ -190,49 +190,49 @@ impl KeyIssuer {
     /// As for [`issue`](Self::issue).
     pub async fn issue_unnamed(
         &self,
-        order: NewKey,
+        new_key: NewKey,
         request: Option<&IdempotentRequest>,
         caller: &Caller,
         now: OffsetDateTime,
     ) -> Done<Issued> {
-        // Without scopes in the caller, no name is required; the order demands no scopes.
-        self.issue(order, request, &Caller { scopes: None, ..caller.clone() }, now).await
+        // Without scopes in the caller, no name is required; the new key has none.
+        self.issue(new_key, request, &Caller { scopes: None, ..caller.clone() }, now).await
     }
 
-    fn ordered(
+    fn managed_key(
         &self,
-        order: NewKey,
+        new_key: NewKey,
         id: KeyId,
         environment: Environment,
         caller: &Caller,
         now: OffsetDateTime,
     ) -> Result<ManagedKey, Refusal> {
-        let expires_at = match order.expiry {
+        let expires_at = match new_key.expiry {
             Expiry::At(end) => Some(end),
             Expiry::Never => None,
             Expiry::Latest => self.lifecycle.latest_end(None, now),
         };
         let record = KeyRecord {
-            scopes: order.scopes,
-            metadata: order.metadata,
-            allowed_ips: order.allowed_ips,
-            limits: order.limits.applied_to(&Limits::default(), caller.reach.role())?,
+            scopes: new_key.scopes,
+            metadata: new_key.metadata,
+            allowed_ips: new_key.allowed_ips,
+            limits: new_key.limits.applied_to(&Limits::default(), caller.reach.role())?,
             expires_at,
-            enabled: order.enabled,
-            ..KeyRecord::new(id, order.owner, environment)
+            enabled: new_key.enabled,
+            ..KeyRecord::new(id, new_key.owner, environment)
         };
         let disabled_by = (!record.enabled).then(|| caller.reach.role());
         Ok(ManagedKey {
             disabled_by,
-            description: order.description,
+            description: new_key.description,
             created_by: Some(caller.author.actor.clone()),
-            ..ManagedKey::new(record, order.name, now)
+            ..ManagedKey::new(record, new_key.name, now)
         })
     }
 }
 
-fn credits_of(order: &NewKey, caller: &Caller) -> Result<Option<CreditsChange>, Refusal> {
-    match &order.credits {
+fn credits_of(new_key: &NewKey, caller: &Caller) -> Result<Option<CreditsChange>, Refusal> {
+    match &new_key.credits {
         Some(asked) => Ok(Credits::change(None, Some(asked), caller.reach.role())?),
         None => Ok(None),
     }

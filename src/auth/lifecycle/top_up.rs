@@ -38,7 +38,7 @@ impl Lifecycle {
     /// [`Undecided`](crate::auth::Undecided) if the credits may not have been changed, or not on every replica.
     pub async fn top_up(
         self: &Arc<Self>,
-        order: KeyTopUp,
+        key_top_up: KeyTopUp,
         caller: Caller,
         now: OffsetDateTime,
     ) -> Done<Applied<ManagedKey>> {
@@ -46,25 +46,25 @@ impl Lifecycle {
         let work = async move {
             let decide = |key: &ManagedKey, _: Option<&Plan>| {
                 demand_unrevoked(key)?;
-                if !Credits::are_those_seen(key.credits.as_ref(), order.granted) {
+                if !Credits::are_those_seen(key.credits.as_ref(), key_top_up.granted) {
                     return Err(Refusal::VersionMismatch);
                 }
-                let change = Credits::top_up(key.credits.as_ref(), order.top_up, caller.reach.role())?;
+                let change = Credits::top_up(key.credits.as_ref(), key_top_up.top_up, caller.reach.role())?;
                 let changes = json!({ "credits": change.to_json(key.credits.as_ref()) });
                 let mut details = Map::from_iter([("changes".to_owned(), changes)]);
-                details.extend(order.reason.as_ref().map(|reason| ("reason".to_owned(), reason.as_str().into())));
+                details.extend(key_top_up.reason.as_ref().map(|reason| ("reason".to_owned(), reason.as_str().into())));
                 let event = Event { action: Action::KeyCreditsChanged, details };
                 Ok(Decision { credits: Some(change), ..Decision::change(key.clone(), event) })
             };
             let change = Change {
-                id: order.id,
+                id: key_top_up.id,
                 reach: &caller.reach,
                 author: &caller.author,
                 at: now,
                 decide: &decide,
                 successor: None,
                 with_credits: true,
-                once: order.once.as_ref(),
+                once: key_top_up.once.as_ref(),
                 quota: None,
                 mark: None,
             };

@@ -49,8 +49,8 @@ impl Create {
         let Self { owner, environment, content, json } = self;
         let now = now();
         let Some(owner) = owner.read(&desk.settings)? else { bail!("whose key it is to be is not said") };
-        let order = order(owner, environment, content, now)?;
-        let issued = desk.issuer().await?.issue(order, None, &operator(), now).await;
+        let new_key = new_key(owner, environment, content, now)?;
+        let issued = desk.issuer().await?.issue(new_key, None, &operator(), now).await;
         let Issued::Now(new) = granted("a new key", issued)? else { bail!("the key was made before") };
         let id = new.key.record.id;
         if json {
@@ -63,7 +63,7 @@ impl Create {
     }
 }
 
-fn order(
+fn new_key(
     owner: Owner,
     environment: Option<Environment>,
     content: Content,

@@ -128,8 +128,8 @@ impl KeyCredits {
     pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<()> {
         let (now, top_up) = (now(), self.top_up.read());
         let once = self.top_up.once(&self.id.to_string());
-        let order = KeyTopUp { id: self.id, top_up, granted: None, reason: self.top_up.reason, once };
-        let changed = desk.lifecycle(KeyPolicy::default()).top_up(order, operator(), now).await;
+        let key_top_up = KeyTopUp { id: self.id, top_up, granted: None, reason: self.top_up.reason, once };
+        let changed = desk.lifecycle(KeyPolicy::default()).top_up(key_top_up, operator(), now).await;
         let changed = granted(self.id, changed)?.outcome;
         desk.wait_for_everybody().await;
         print_key(desk, &changed, self.json, now)

@@ -137,8 +137,8 @@ impl<'a> Asking<'a> {
     /// `None`, if the form does not say by how much.
     fn top_up(self, form: &mut Form) -> Option<Change<'a>> {
         let (top_up, granted, reason) = credits::top_up(form);
-        let order = KeyTopUp { id: self.id, top_up: top_up?, granted, reason, once: self.once };
-        Some((Done::ToppedUp, Box::pin(self.console.lifecycle.top_up(order, self.caller, self.now))))
+        let key_top_up = KeyTopUp { id: self.id, top_up: top_up?, granted, reason, once: self.once };
+        Some((Done::ToppedUp, Box::pin(self.console.lifecycle.top_up(key_top_up, self.caller, self.now))))
     }
 
     /// Rotates the key, and shows its successor.

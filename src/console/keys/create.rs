@@ -130,11 +130,11 @@ pub(in crate::console) async fn create(
             None => {}
         }
     }
-    let order = fields::new_key(&mut form, owner, now);
+    let new_key = fields::new_key(&mut form, owner, now);
     if !form.problems().is_empty() {
         return asked(&request, &console, &visitor, &form).await;
     }
-    let issued = console.issuer.issue(order, repeatable.as_ref(), &caller, now).await;
+    let issued = console.issuer.issue(new_key, repeatable.as_ref(), &caller, now).await;
     match issued.map_err(|error| Fault::outage(&request, &error))? {
         Ok(issued) => {
             console.gate.host.in_request(&request, &mut || {

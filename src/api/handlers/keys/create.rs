@@ -33,8 +33,8 @@ pub(crate) async fn create(request: HttpRequest, caller: Caller, services: Data<
             return Ok(known(&services, &*before?, now));
         }
     }
-    let order = requests::order(&request, &body, caller.reach.owner(), now)?;
-    let issued = services.issuer.issue(order, idempotent.as_ref(), &caller, now).await;
+    let new_key = requests::new_key(&request, &body, caller.reach.owner(), now)?;
+    let issued = services.issuer.issue(new_key, idempotent.as_ref(), &caller, now).await;
     let issued = issued.map_err(unavailable(&request, "issue a key"))?;
     match issued.map_err(|refusal| requests::as_sent(refusal.into(), &body))? {
         Issued::Now(new) => {

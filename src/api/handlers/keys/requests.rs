@@ -47,7 +47,7 @@ pub(crate) const READ_ONLY: [&str; 12] = [
 const MOVING: [&str; 3] = ["updatedAt", "lastUsedAt", "lastUsedFrom"];
 
 /// A request for a new key. `owner` is the key's owner; `None` if the body names it.
-pub(crate) fn order(
+pub(crate) fn new_key(
     request: &HttpRequest,
     body: &Bytes,
     owner: Option<&Owner>,
@@ -77,7 +77,7 @@ pub(crate) fn order(
     let credits = fields.take("credits", credits::asked_anew);
     let expiry = expiry(&mut fields, now);
     let enabled = fields.take("enabled", boolean);
-    let order = owner.map(|owner| NewKey {
+    let new_key = owner.map(|owner| NewKey {
         name,
         description,
         environment,
@@ -90,7 +90,7 @@ pub(crate) fn order(
         enabled: enabled.unwrap_or(true),
         ..NewKey::plain(owner)
     });
-    fields.finish(order)
+    fields.finish(new_key)
 }
 
 /// Takes what a client sends back as it was shown. `shown`: the key as it is now.
