@@ -21,7 +21,7 @@ async fn by_each_condition_exactly_the_keys_that_it_names_are_revoked() {
     let (replica, root) = (replica().await, Person::administrator());
     let (alice, bob) = (Person::named("alice"), Person::named("bob"));
     let later = "2090-01-01T00:00:00Z";
-    let orders = [
+    let new_keys = [
         json!({ "name": "mine" }),
         json!({ "environment": "test" }),
         json!({ "metadata": { "team": "x" } }),
@@ -44,8 +44,8 @@ async fn by_each_condition_exactly_the_keys_that_it_names_are_revoked() {
     ];
     let rows = replica.database().superuser_pool().await;
     let mut keys = Vec::new();
-    for order in orders {
-        keys.push(alice.creates(&replica, order).await);
+    for new_key in new_keys {
+        keys.push(alice.creates(&replica, new_key).await);
     }
     for (condition, expected) in conditions {
         // Nobody does so but a test, which saves the hashes.

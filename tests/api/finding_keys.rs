@@ -44,8 +44,8 @@ async fn write_uses(rows: &PgPool, uses: &[(&MadeKey, &str)]) {
 #[tokio::test]
 async fn a_key_is_recognised_by_its_start_its_maker_its_description_and_its_neighbours() {
     let (replica, alice, root) = (replica().await, Person::named("alice"), Person::administrator());
-    let order = json!({ "name": "ci", "description": "builds & deploys, é", "environment": "test" });
-    let made = alice.creates(&replica, order).await;
+    let new_key = json!({ "name": "ci", "description": "builds & deploys, é", "environment": "test" });
+    let made = alice.creates(&replica, new_key).await;
     let start = made.body["start"].as_str().expect("a text");
     assert_eq!(start, format!("keyward_test_{}", made.id));
     assert!(made.holder.key.starts_with(start) && start.len() < made.holder.key.len() - 50);

@@ -20,9 +20,9 @@ async fn count(person: &Person, replica: &Replica) -> usize {
 #[tokio::test]
 async fn a_retry_gives_the_same_key_without_its_secret() {
     let (replica, alice) = (replica().await, Person::named("alice"));
-    let order = json!({ "name": "one" });
-    let made = MadeKey::of(creates_once(&alice, &replica, "a", &order).await.is(201));
-    let again = creates_once(&alice, &replica, "a", &order).await;
+    let new_key = json!({ "name": "one" });
+    let made = MadeKey::of(creates_once(&alice, &replica, "a", &new_key).await.is(201));
+    let again = creates_once(&alice, &replica, "a", &new_key).await;
     assert_eq!(again.header("cache-control"), Some("no-store"));
     let again = again.is(200);
     assert_eq!((&again["id"], &again["apiKey"]), (&json!(made.id), &Value::Null));
@@ -31,8 +31,8 @@ async fn a_retry_gives_the_same_key_without_its_secret() {
     // Also after the key has ended, and whatever the policy has become.
     alice.deletes(&replica, &made.path()).await.is(200);
     let named = Replica::start_on(replica.database().url(), &[("KEYWARD__KEYS__MAX_LIFETIME", "1h")]).await;
-    assert_eq!(creates_once(&alice, &named, "a", &order).await.is(200)["state"], "revoked");
-    creates_once(&alice, &replica, "b", &order).await.is(201);
+    assert_eq!(creates_once(&alice, &named, "a", &new_key).await.is(200)["state"], "revoked");
+    creates_once(&alice, &replica, "b", &new_key).await.is(201);
     assert_eq!(count(&alice, &replica).await, 2);
 }
 
@@ -43,8 +43,8 @@ async fn the_same_key_with_another_request_is_a_mistake() {
     creates_once(&root, &replica, "a", &json!({ "name": "one" })).await.is(201);
     creates_once(&root, &replica, "a", &json!({ "name": "two" })).await.is_problem(422, "idempotency_key_reused");
     let bob = Person::of_this_test("bob");
-    let order = json!({ "owner": { "subject": bob.subject() } });
-    let request = root.request(&replica, Method::POST, ALL_KEYS).header("idempotency-key", "a").json(&order);
+    let new_key = json!({ "owner": { "subject": bob.subject() } });
+    let request = root.request(&replica, Method::POST, ALL_KEYS).header("idempotency-key", "a").json(&new_key);
     Reply::to(request).await.is_problem(422, "idempotency_key_reused");
     assert_eq!((count(&root, &replica).await, count(&bob, &replica).await), (1, 0));
 }
@@ -53,8 +53,8 @@ async fn the_same_key_with_another_request_is_a_mistake() {
 async fn of_retries_at_once_one_makes_the_key() {
     let (_database, replicas) = three_replicas(&[]).await;
     let alice = Person::named("alice");
-    let order = json!({});
-    let asks = (0..9).map(|number| creates_once(&alice, &replicas[number % 3], "a", &order));
+    let new_key = json!({});
+    let asks = (0..9).map(|number| creates_once(&alice, &replicas[number % 3], "a", &new_key));
     let answers = futures_util::future::join_all(asks).await;
     let made: Vec<_> = answers.iter().filter(|answer| answer.status == 201).map(|answer| answer.is(201)).collect();
     assert_eq!(made.len(), 1);
@@ -71,19 +71,19 @@ async fn a_retry_after_the_keys_own_end_is_answered_as_any_other() {
     let (replica, alice) = (shared_replica().await, Person::of_this_test("alice"));
     let end = time::OffsetDateTime::now_utc() + time::Duration::seconds(3);
     let end = end.format(&time::format_description::well_known::Rfc3339).expect("a time");
-    let order = json!({ "expiresAt": end });
-    let made = MadeKey::of(creates_once(&alice, &replica, "a", &order).await.is(201));
+    let new_key = json!({ "expiresAt": end });
+    let made = MadeKey::of(creates_once(&alice, &replica, "a", &new_key).await.is(201));
     let successor = json!({ "expiresAt": end, "gracePeriod": 0 });
     let new = MadeKey::of(rotates_once(&alice, &replica, "b", &made, &successor).await.is(201));
     new.holder.is_refused(&replica).await;
-    let again = creates_once(&alice, &replica, "a", &order).await.is(200);
+    let again = creates_once(&alice, &replica, "a", &new_key).await.is(200);
     assert_eq!(
         (&again["id"], &again["apiKey"], &again["successorId"]),
         (&json!(made.id), &Value::Null, &json!(new.id))
     );
     let again = rotates_once(&alice, &replica, "b", &made, &successor).await.is(200);
     assert_eq!((&again["id"], &again["state"]), (&json!(new.id), &json!("expired")));
-    creates_once(&alice, &replica, "c", &order).await.is_problem(422, "invalid_fields");
+    creates_once(&alice, &replica, "c", &new_key).await.is_problem(422, "invalid_fields");
 }
 
 async fn rotates_once(person: &Person, replica: &Replica, key: &str, old: &MadeKey, body: &Value) -> Reply {
@@ -156,17 +156,17 @@ async fn an_administrators_requests_are_made_once_too() {
     let post = async |path: &str, key: &str, body: &Value| {
         Reply::to(root.request(&replica, Method::POST, path).header("idempotency-key", key).json(body)).await
     };
-    let order = json!({ "owner": { "subject": "robot" } });
-    let made = MadeKey::of(post(ALL_KEYS, "a", &order).await.is(201));
-    assert_eq!(post(ALL_KEYS, "a", &order).await.is(200)["id"], made.id);
+    let new_key = json!({ "owner": { "subject": "robot" } });
+    let made = MadeKey::of(post(ALL_KEYS, "a", &new_key).await.is(201));
+    assert_eq!(post(ALL_KEYS, "a", &new_key).await.is(200)["id"], made.id);
     let rotate = format!("{ALL_KEYS}/{}/rotate", made.id);
     let new = MadeKey::of(post(&rotate, "b", &json!({})).await.is(201));
     assert_eq!(post(&rotate, "b", &json!({})).await.is(200)["id"], new.id);
     // At once, and for two owners: one of them is a mistake, and leaves nothing behind.
     for turn in 0..5 {
-        let orders = ["one", "two"].map(|subject| json!({ "owner": { "subject": format!("{subject} {turn}") } }));
+        let new_keys = ["one", "two"].map(|subject| json!({ "owner": { "subject": format!("{subject} {turn}") } }));
         let key = format!("turn {turn}");
-        let (one, two) = tokio::join!(post(ALL_KEYS, &key, &orders[0]), post(ALL_KEYS, &key, &orders[1]));
+        let (one, two) = tokio::join!(post(ALL_KEYS, &key, &new_keys[0]), post(ALL_KEYS, &key, &new_keys[1]));
         let (good, bad) = if one.status == 201 { (one, two) } else { (two, one) };
         good.is(201);
         bad.is_problem(422, "idempotency_key_reused");

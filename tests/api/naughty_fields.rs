@@ -51,17 +51,17 @@ async fn is_active(person: &Person, replica: &Replica, path: &str) -> bool {
 async fn in_an_order_they_come_back_unchanged_or_are_refused() {
     let (replica, root) = (shared_replica().await, Person::administrator());
     for string in strings().iter().step_by(10) {
-        let order =
+        let new_key =
             json!({ "owner": { "issuer": string, "subject": string }, "name": string, "metadata": { "a": string } });
-        let answer = root.posts(&replica, ALL_KEYS, order.clone()).await;
+        let answer = root.posts(&replica, ALL_KEYS, new_key.clone()).await;
         assert_no_failure(&answer, string);
         if answer.status == 201 {
             let made = answer.is(201);
             let path = format!("{ALL_KEYS}?owner={}", made["owner"]["id"].as_str().expect("an id"));
             let shown = root.gets(&replica, &path).await.is(200)["keys"][0].clone();
-            assert_eq!((&shown["id"], &shown["name"]), (&made["id"], &order["name"]));
+            assert_eq!((&shown["id"], &shown["name"]), (&made["id"], &new_key["name"]));
             assert_eq!((&shown["owner"]["issuer"], &shown["owner"]["subject"]), (&json!(string), &json!(string)));
-            assert_eq!(shown["metadata"], order["metadata"]);
+            assert_eq!(shown["metadata"], new_key["metadata"]);
         }
     }
 }

@@ -26,13 +26,13 @@ async fn a_key_lives_for_at_most_the_longest_lifetime_from_its_making_on() {
         let member = if body["expiresIn"].is_null() { "/expiresAt" } else { "/expiresIn" };
         pairs(&[(member, "lifetime_too_long")])
     };
-    for order in [
+    for new_key in [
         json!({}),
         json!({ "expiresIn": SECONDS_OF_DAY + 1 }),
         json!({ "expiresAt": "2990-01-01T00:00:00Z" }),
         json!({ "expiresAt": "2990-01-01T00:00:00Z", "expiresIn": null }),
     ] {
-        assert_eq!(alice.posts(&replica, KEYS, order.clone()).await.wrong_fields(), refused(&order));
+        assert_eq!(alice.posts(&replica, KEYS, new_key.clone()).await.wrong_fields(), refused(&new_key));
     }
     let longest = alice.creates(&replica, json!({ "expiresIn": SECONDS_OF_DAY })).await;
     let key = alice.creates(&replica, json!({ "expiresIn": 60 })).await;

@@ -114,11 +114,11 @@ async fn a_grace_period_makes_no_life_longer() {
 #[tokio::test]
 async fn the_successor_has_the_same_rights() {
     let (replica, alice) = (shared_replica().await, Person::named("alice"));
-    let order = json!({
+    let new_key = json!({
         "name": "one", "environment": "test", "scopes": ["a", "b"], "metadata": { "team": "x" },
         "allowedIps": ["127.0.0.0/8"], "enabled": false,
     });
-    let old = alice.creates(&replica, order).await;
+    let old = alice.creates(&replica, new_key).await;
     let new = MadeKey::of(rotate(&alice, &replica, &old, json!({})).await.is(201));
     assert!(new.holder.key.starts_with("keyward_test_"));
     for name in ["name", "environment", "scopes", "metadata", "allowedIps", "enabled", "owner", "expiresAt", "state"] {
@@ -134,7 +134,7 @@ async fn the_successor_has_the_same_rights() {
 async fn the_successor_lives_as_long_as_the_old_key_was_made_to_unless_told_otherwise() {
     let (replica, alice) = (shared_replica().await, Person::named("alice"));
     let never = json!({ "expiresAt": null });
-    for (order, rotation, life) in [
+    for (new_key, rotation, life) in [
         (json!({}), json!({}), None),
         (json!({}), json!({ "gracePeriod": 60 }), None),
         (json!({ "expiresIn": 7200 }), json!({}), Some(Duration::seconds(7200))),
@@ -142,15 +142,15 @@ async fn the_successor_lives_as_long_as_the_old_key_was_made_to_unless_told_othe
         (json!({ "expiresIn": 7200 }), json!({ "expiresIn": 5, "gracePeriod": 1 }), Some(Duration::seconds(5))),
         (json!({ "expiresIn": 7200 }), never, None),
     ] {
-        let old = alice.creates(&replica, order.clone()).await;
+        let old = alice.creates(&replica, new_key.clone()).await;
         let mut new = rotate(&alice, &replica, &old, rotation.clone()).await.is(201);
         let made = MadeKey::of(new.clone());
         let told = new["expiresAt"].as_str().map(|_| time_of(&new["expiresAt"]) - time_of(&new["createdAt"]));
-        assert_eq!(told, life, "{order} {rotation}");
+        assert_eq!(told, life, "{new_key} {rotation}");
         let new = new.as_object_mut().expect("an object");
         new.retain(|name, _| name != "apiKey" && name != "predecessor");
         let shown = alice.gets(&replica, &made.path()).await.is(200);
-        same_json(&shown, &json!(new), &format!("{order} {rotation}"));
+        same_json(&shown, &json!(new), &format!("{new_key} {rotation}"));
     }
 }
 

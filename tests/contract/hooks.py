@@ -20,8 +20,8 @@ def owner_id(issuer, subject):
 
 def new_key():
     """A key of an owner whom nothing else knows, so no other request can have ended it."""
-    order = {"owner": {"subject": uuid.uuid4().hex}, "scopes": ["keyward:verify"]}
-    answer = requests.post(f"{URL}/v1/admin/keys", json=order, headers=AS_ADMINISTRATOR, timeout=30)
+    new_key = {"owner": {"subject": uuid.uuid4().hex}, "scopes": ["keyward:verify"]}
+    answer = requests.post(f"{URL}/v1/admin/keys", json=new_key, headers=AS_ADMINISTRATOR, timeout=30)
     answer.raise_for_status()
     return answer.json()["apiKey"]
 

@@ -38,9 +38,9 @@ async fn a_further_issuer_makes_nobody_an_administrator_unless_that_is_configure
     let verify = verify.bearer_auth(token(&key, "keyward:verify")).json(&json!({ "key": "x" }));
     assert_eq!(verify.send().await.expect("an answer").status(), 403);
     // Nor a key that it makes.
-    let order = stranger(&service.replica, Method::POST, "/v1/keys").bearer_auth(token(&key, "keyward:verify"));
-    let order = order.json(&json!({ "scopes": ["keyward:verify"] }));
-    assert_eq!(order.send().await.expect("an answer").status(), 422);
+    let request = stranger(&service.replica, Method::POST, "/v1/keys").bearer_auth(token(&key, "keyward:verify"));
+    let request = request.json(&json!({ "scopes": ["keyward:verify"] }));
+    assert_eq!(request.send().await.expect("an answer").status(), 422);
     // The operator's own secret does.
     Person::administrator().gets(&service.replica, ADMIN_ROUTE).await.is(200);
 }
