@@ -29,12 +29,12 @@ use crate::{
 pub(crate) struct Finding {
     /// Taken before the read; decides whether the result may still be trusted.
     pub(crate) ticket: FillTicket,
-    pub(crate) standing: Standing,
+    pub(crate) status: KeyStatus,
 }
 
-/// The state of a key.
+/// What a read found out about a key.
 #[derive(Clone)]
-pub(crate) enum Standing {
+pub(crate) enum KeyStatus {
     /// A genuine key without a row. Inserts send no notification, so this expires.
     Absent { until: MonotonicTime },
     /// The secret of the key with exactly this text was verified.
@@ -65,41 +65,41 @@ pub enum Examined {
 impl Finding {
     /// The consequence for any use of the key. `way`: how this was found.
     pub(crate) fn examined(self, way: Way) -> Examined {
-        match self.standing {
-            Standing::Absent { .. } => Examined::No(Denial::KeyUnknown, way),
-            Standing::WrongSecret => Examined::No(Denial::KeyWrongSecret, way),
-            Standing::Proven { key, .. } => Examined::Proven(key, way),
+        match self.status {
+            KeyStatus::Absent { .. } => Examined::No(Denial::KeyUnknown, way),
+            KeyStatus::WrongSecret => Examined::No(Denial::KeyWrongSecret, way),
+            KeyStatus::Proven { key, .. } => Examined::Proven(key, way),
         }
     }
 
     /// The key, if exactly this one was verified.
     pub(crate) fn proven(&self, presented: &Proof) -> Option<&ProvenKey> {
-        match &self.standing {
-            Standing::Proven { proof, key } => bool::from(proof.ct_eq(presented)).then_some(key),
-            Standing::Absent { .. } | Standing::WrongSecret => None,
+        match &self.status {
+            KeyStatus::Proven { proof, key } => bool::from(proof.ct_eq(presented)).then_some(key),
+            KeyStatus::Absent { .. } | KeyStatus::WrongSecret => None,
         }
     }
 
     /// The key, if exactly this one was verified; otherwise the finding. A copy would cost two atomic operations for
     /// each part of the key.
     pub(crate) fn into_proven(self, presented: &Proof) -> Result<ProvenKey, Self> {
-        match self.standing {
-            Standing::Proven { proof, key } if bool::from(proof.ct_eq(presented)) => Ok(key),
-            standing => Err(Self { standing, ..self }),
+        match self.status {
+            KeyStatus::Proven { proof, key } if bool::from(proof.ct_eq(presented)) => Ok(key),
+            status => Err(Self { status, ..self }),
         }
     }
 
     /// Whether the finding applies to exactly this key, which has a valid tag.
     pub(crate) fn is_about(&self, presented: &Proof) -> bool {
-        matches!(self.standing, Standing::Absent { .. }) || self.proven(presented).is_some()
+        matches!(self.status, KeyStatus::Absent { .. }) || self.proven(presented).is_some()
     }
 
     /// Whether the finding may be used from memory at `now`.
     pub(crate) fn may_be_believed(&self, id: KeyId, freshness: &Freshness, now: MonotonicTime) -> bool {
-        let lasts = match self.standing {
-            Standing::Absent { until } => now < until,
-            Standing::Proven { .. } => true,
-            Standing::WrongSecret => false,
+        let lasts = match self.status {
+            KeyStatus::Absent { until } => now < until,
+            KeyStatus::Proven { .. } => true,
+            KeyStatus::WrongSecret => false,
         };
         lasts && freshness.may_believe(&self.ticket, record_id(id), now)
     }
@@ -127,9 +127,9 @@ const USUAL_BYTES: usize = 256;
 
 impl Weighter<KeyId, Finding> for ByRoom {
     fn weight(&self, _: &KeyId, finding: &Finding) -> u64 {
-        match &finding.standing {
-            Standing::Proven { key, .. } => 1 + (key.record.bytes_besides() / USUAL_BYTES) as u64,
-            Standing::Absent { .. } | Standing::WrongSecret => 1,
+        match &finding.status {
+            KeyStatus::Proven { key, .. } => 1 + (key.record.bytes_besides() / USUAL_BYTES) as u64,
+            KeyStatus::Absent { .. } | KeyStatus::WrongSecret => 1,
         }
     }
 }
@@ -186,15 +186,15 @@ impl KeyCache {
 
     /// The counter of a key's uses, even if nothing else that is known of the key may be believed.
     pub(super) fn uses(&self, id: KeyId) -> Option<Arc<KeyUses>> {
-        match self.findings.get(&id)?.standing {
-            Standing::Proven { key, .. } => Some(key.uses),
-            Standing::Absent { .. } | Standing::WrongSecret => None,
+        match self.findings.get(&id)?.status {
+            KeyStatus::Proven { key, .. } => Some(key.uses),
+            KeyStatus::Absent { .. } | KeyStatus::WrongSecret => None,
         }
     }
 
     /// Stores a finding, unless something has invalidated it since the read began.
     pub(crate) fn keep(&self, id: KeyId, finding: &Finding, freshness: &Freshness) {
-        let worth_it = !matches!(finding.standing, Standing::WrongSecret);
+        let worth_it = !matches!(finding.status, KeyStatus::WrongSecret);
         if worth_it && freshness.is_current(&finding.ticket, record_id(id)) {
             self.findings.insert(id, finding.clone());
         }

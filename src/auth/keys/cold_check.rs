@@ -18,7 +18,7 @@ use tracing::Instrument;
 use zeroize::Zeroizing;
 
 use super::{
-    cache::{Finding, KeyCache, ProvenKey, Standing, record_id},
+    cache::{Finding, KeyCache, KeyStatus, ProvenKey, record_id},
     hasher::{Hasher, Lane},
     rehash::{OutdatedHash, Rehasher},
 };
@@ -159,24 +159,24 @@ impl ColdChecks {
             return Ok((finding, Way::Memory, None));
         }
         let ticket = self.freshness.read_started(record_id(id));
-        let found = |standing| Finding { ticket, standing };
+        let finding = |status| Finding { ticket, status };
         let Some(stored) = self.reader.read(id).await? else {
             let until = clock::now().after(ABSENCE_LASTS);
-            return Ok((found(Standing::Absent { until }), Way::Row, None));
+            return Ok((finding(KeyStatus::Absent { until }), Way::Row, None));
         };
         let mut record = stored.record.clone();
         let meters = self.limiter.meters(&mut record);
         let uses = self.cache.uses(id).unwrap_or_else(|| self.uses.counter(id));
         let key = ProvenKey { record: Arc::new(record), uses, meters };
         if self.cache.has_proof(id, &proof) {
-            return Ok((found(Standing::Proven { proof, key }), Way::Row, None));
+            return Ok((finding(KeyStatus::Proven { proof, key }), Way::Row, None));
         }
         let (matches, secret) = self.hasher.verify(secret, &pepper, &stored.hash, Lane::Check).await?;
         if !matches {
-            return Ok((found(Standing::WrongSecret), Way::Hash, None));
+            return Ok((finding(KeyStatus::WrongSecret), Way::Hash, None));
         }
         let outdated = self.hasher.is_outdated(&stored.hash).then_some(OutdatedHash { id, secret, pepper, stored });
-        Ok((found(Standing::Proven { proof, key }), Way::Hash, outdated))
+        Ok((finding(KeyStatus::Proven { proof, key }), Way::Hash, outdated))
     }
 }
 

@@ -64,7 +64,7 @@ pub(super) struct Taken {
 
 /// Whether a counter has to be put into the list, or has counts of an earlier hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum ListState {
     /// It is listed with this hour.
     Listed,
     /// It is listed with an earlier hour.
@@ -92,7 +92,7 @@ impl KeyUses {
         }
     }
 
-    /// Counts one use. To be preceded and followed by a look at the [`standing`](Self::standing).
+    /// Counts one use. To be preceded and followed by a look at its [`list_state`](Self::list_state).
     pub(super) fn count(&self, outcome: UseOutcome, tag: UsageTag) {
         self.tally(tag).0[outcome.place()].fetch_add(1, SeqCst);
     }
@@ -122,11 +122,11 @@ impl KeyUses {
     }
 
     /// Whether it has to be listed, from the point of view of a use in this hour.
-    pub(super) fn standing(&self, hour: u32) -> Standing {
+    pub(super) fn list_state(&self, hour: u32) -> ListState {
         match self.hour.load(SeqCst) {
-            UNLISTED => Standing::Unlisted,
-            listed if listed < hour => Standing::Earlier,
-            _ => Standing::Listed,
+            UNLISTED => ListState::Unlisted,
+            listed if listed < hour => ListState::Earlier,
+            _ => ListState::Listed,
         }
     }
 

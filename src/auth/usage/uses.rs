@@ -13,7 +13,7 @@ use std::{
 use time::OffsetDateTime;
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::counter::{KeyUses, Standing, Taken, hour_of};
+use super::counter::{KeyUses, ListState, Taken, hour_of};
 use crate::{
     auth::{clock, coherence::MonotonicTime},
     config::{LastUsed, Usage},
@@ -97,11 +97,11 @@ impl Uses {
     /// Counts a use: two loads and one addition, and once per write a lock.
     pub(in crate::auth) fn count(&self, key: &Arc<KeyUses>, outcome: UseOutcome, tag: UsageTag, at: OffsetDateTime) {
         let hour = hour_of(at);
-        if key.standing(hour) == Standing::Earlier {
+        if key.list_state(hour) == ListState::Earlier {
             self.turn(key, hour);
         }
         key.count(outcome, tag);
-        if key.standing(hour) == Standing::Unlisted {
+        if key.list_state(hour) == ListState::Unlisted {
             self.list(key, hour);
         }
     }
