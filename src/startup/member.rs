@@ -68,7 +68,7 @@ impl Member {
         self.spawn(Arc::clone(&self.link).run());
         let _ = timeout(LISTEN_TIMEOUT, self.link.listens()).await;
         self.spawn(Arc::clone(&self.uses).run());
-        self.spawn(Arc::clone(self.gate.keys.teller()).give_back_idle());
+        self.spawn(Arc::clone(self.gate.keys.credit_exchange()).give_back_idle());
         if let Some(Housekeeping { keep_keys }) = self.housekeeping {
             self.spawn_later(audit_months::keep(self.store.clone()));
             self.spawn_later(limit_counters::forget(self.store.clone()));
@@ -100,7 +100,7 @@ impl ReplicaHandle for Member {
         // On different connections, so that none is lost if another's hangs.
         let leave = timeout(CLOSE_TIMEOUT, self.link.leave());
         let write = timeout(WRITE_TIMEOUT, self.uses.write_finally());
-        let give_back = timeout(RETURN_TIMEOUT, self.gate.keys.teller().give_back_all());
+        let give_back = timeout(RETURN_TIMEOUT, self.gate.keys.credit_exchange().give_back_all());
         let (left, written, given_back) = tokio::join!(leave, write, give_back);
         if given_back.is_err() {
             tracing::warn!("could not give back all credits in hand in time; they will count as spent");

@@ -44,7 +44,7 @@ async fn limits_and_credits_are_charged_together_or_not_at_all() {
     let key = rich_key(&world, THREE_A_MONTH, 5).await;
     assert_eq!(granted(&world, &key).await, 3);
     assert_eq!(assert_limited(&world.check(&key).await), ["three"]);
-    world.checker.teller().give_back_all().await;
+    world.checker.credit_exchange().give_back_all().await;
     let balance = world.limits.balance(holder());
     assert_eq!((balance.remaining, balance.unsettled, balance.spent), (2, 0, 3), "refusals cost no credits");
 }
@@ -73,7 +73,7 @@ async fn a_large_balance_is_taken_in_parts_and_what_is_not_spent_goes_back() {
     }
     assert!(world.limits.statements() < 80, "{}", world.limits.statements());
     assert!(world.limits.balance(holder()).unsettled > 0, "nothing is in hand");
-    world.checker.teller().give_back_all().await;
+    world.checker.credit_exchange().give_back_all().await;
     let balance = world.limits.balance(holder());
     assert_eq!((balance.remaining, balance.unsettled, balance.spent), (95_000, 0, 5_000));
 }
@@ -98,7 +98,7 @@ async fn without_the_database_what_is_in_hand_is_spent_and_lost_answers_cost_not
     assert!(world.limits.balance(holder()).unsettled > 0);
     world.limits.set_down(false);
     world.eventually(&key, |verdict| matches!(verdict, Verdict::Granted(_))).await;
-    world.checker.teller().give_back_all().await;
+    world.checker.credit_exchange().give_back_all().await;
     let balance = world.limits.balance(holder());
     assert_eq!((balance.unsettled, balance.remaining + balance.spent), (0, 10_000));
     assert!(balance.spent > spent, "{balance:?}");
@@ -114,7 +114,7 @@ async fn a_new_balance_voids_what_is_in_hand() {
     world.limits.set_credits(holder(), 3);
     world.change(&key, |record| record.credits = Some(SpentCredits { holder: holder(), version: 2 })).await;
     assert_eq!(granted(&world, &key).await, 3);
-    world.checker.teller().give_back_all().await;
+    world.checker.credit_exchange().give_back_all().await;
     let balance = world.limits.balance(holder());
     assert_eq!((balance.remaining, balance.unsettled, balance.spent, balance.granted), (0, 0, 203, 203));
 }

@@ -225,8 +225,8 @@ async fn at_a_stop_what_an_answer_under_way_brings_is_given_back_too() {
     let outcome = world.check(&key).await;
     assert!(matches!(outcome, Err(Undecided::Limits)), "{outcome:?}");
     assert!(world.limits.taken() > 0, "nothing is under way");
-    let teller = Arc::clone(world.checker.teller());
-    let mut giving_back = tokio::spawn(async move { teller.give_back_all().await });
+    let exchange = Arc::clone(world.checker.credit_exchange());
+    let mut giving_back = tokio::spawn(async move { exchange.give_back_all().await });
     let ends = tokio::time::timeout(SOON, &mut giving_back).await;
     assert!(ends.is_err(), "the answer has not come yet");
     world.limits.answers.open();

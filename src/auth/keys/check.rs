@@ -21,7 +21,7 @@ use crate::{
         clock,
         coherence::{Freshness, MonotonicTime},
         counts::{CheckCounts, Counted, Outcome, Way},
-        limits::{counts::LimitCounts, limiter::Limiter, teller::Teller},
+        limits::{counts::LimitCounts, credit_exchange::CreditExchange, limiter::Limiter},
         occupancy::Occupancy,
         usage::{KeyUses, uses::Uses},
     },
@@ -273,8 +273,8 @@ impl KeyChecker {
     }
 
     /// Who gives back the credits that nobody needs.
-    pub fn teller(&self) -> &Arc<Teller> {
-        self.cold.limiter.teller()
+    pub fn credit_exchange(&self) -> &Arc<CreditExchange> {
+        self.cold.limiter.credit_exchange()
     }
 
     /// How full the memory of keys is.

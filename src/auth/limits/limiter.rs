@@ -9,10 +9,10 @@ use tokio::{
 
 use super::{
     counts::{LimitCounts, LimitOutcome},
+    credit_exchange::{CreditExchange, CreditQueue},
     fetcher::Fetcher,
     meter::{CREDITS, Meter, Meters, Obstacles, Slices},
     registry::Registry,
-    teller::{Counter, Teller},
 };
 use crate::{
     auth::{Checked, Undecided, clock, coherence::MonotonicTime},
@@ -27,7 +27,7 @@ use crate::{
 pub(in crate::auth) struct Limiter {
     registry: Arc<Registry>,
     fetcher: Fetcher,
-    credits: Counter,
+    credits: CreditQueue,
     counts: Arc<LimitCounts>,
     /// How long a request waits for the database.
     patience: Duration,
@@ -77,7 +77,7 @@ impl Limiter {
         let counts = Arc::<LimitCounts>::default();
         let fetcher = Fetcher::start(Arc::clone(&store), Arc::clone(&counts), waiting, runtime);
         let registry = Arc::<Registry>::default();
-        let credits = Counter::open(store, Arc::clone(&registry), Arc::clone(&counts), waiting, runtime);
+        let credits = CreditQueue::start(store, Arc::clone(&registry), Arc::clone(&counts), waiting, runtime);
         Self { registry, fetcher, credits, counts, patience }
     }
 
@@ -87,8 +87,8 @@ impl Limiter {
     }
 
     /// Who gives back what nobody needs.
-    pub(in crate::auth) fn teller(&self) -> &Arc<Teller> {
-        self.credits.teller()
+    pub(in crate::auth) fn credit_exchange(&self) -> &Arc<CreditExchange> {
+        self.credits.credit_exchange()
     }
 
     /// What was counted.

@@ -9,7 +9,7 @@
 //! - `purse`: the same for credits, of which nothing may be lost
 //! - `meter`: the slices and the purse of a key or of an owner
 //! - `registry`, `purses`: the meters in use, and the purses
-//! - `fetcher`, `teller`: ask the database, for many limits or balances in one statement
+//! - `fetcher`, `credit_exchange`: ask the database, for many limits or balances in one statement
 //! - `limiter`: charges requests
 //!
 //! # Why it holds
@@ -26,6 +26,7 @@
 //! much that can be.
 
 pub mod counts;
+pub mod credit_exchange;
 mod fetcher;
 pub(in crate::auth) mod limiter;
 pub(in crate::auth) mod meter;
@@ -33,4 +34,3 @@ pub mod purse;
 mod purses;
 mod registry;
 pub mod slice;
-pub mod teller;

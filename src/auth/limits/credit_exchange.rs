@@ -30,8 +30,8 @@ const RETURNED_TOGETHER: usize = 1_000;
 /// The pause when all that can be done before a stop waits for an answer, or for the database.
 const SHORTLY: Duration = Duration::from_millis(20);
 
-/// The only one who talks to the database about credits.
-pub struct Teller {
+/// The only part that talks to the database about credits.
+pub struct CreditExchange {
     purses: Purses,
     limits: Arc<Registry>,
     store: Arc<dyn LimitStore>,
@@ -39,15 +39,15 @@ pub struct Teller {
     trouble: Trouble,
 }
 
-/// Where purses ask.
-pub(super) struct Counter {
-    teller: Arc<Teller>,
+/// The questions of purses that wait.
+pub(super) struct CreditQueue {
+    exchange: Arc<CreditExchange>,
     queue: mpsc::Sender<Arc<SharedPurse>>,
 }
 
-impl Counter {
-    /// Opens on `runtime`. At most `capacity` questions wait.
-    pub(super) fn open(
+impl CreditQueue {
+    /// Starts on `runtime`. At most `capacity` questions wait.
+    pub(super) fn start(
         store: Arc<dyn LimitStore>,
         limits: Arc<Registry>,
         counts: Arc<LimitCounts>,
@@ -55,23 +55,24 @@ impl Counter {
         runtime: &Handle,
     ) -> Self {
         let (queue, waiting) = mpsc::channel(capacity);
-        let teller = Arc::new(Teller { purses: Purses::default(), limits, store, counts, trouble: Trouble::default() });
-        let asking = Arc::clone(&teller);
+        let exchange =
+            Arc::new(CreditExchange { purses: Purses::default(), limits, store, counts, trouble: Trouble::default() });
+        let asking = Arc::clone(&exchange);
         runtime.spawn(in_batches(waiting, BATCHES_AT_ONCE, move |batch| {
-            let teller = Arc::clone(&asking);
-            async move { teller.exchange(&batch).await }
+            let exchange = Arc::clone(&asking);
+            async move { exchange.ask(&batch).await }
         }));
-        Self { teller, queue }
+        Self { exchange, queue }
     }
 
     /// The purse with these credits.
     pub(super) fn purses(&self) -> &Purses {
-        &self.teller.purses
+        &self.exchange.purses
     }
 
-    /// Who works there.
-    pub(super) fn teller(&self) -> &Arc<Teller> {
-        &self.teller
+    /// What asks them.
+    pub(super) fn credit_exchange(&self) -> &Arc<CreditExchange> {
+        &self.exchange
     }
 
     /// Asks the question that this purse has begun. If too many wait, it is given up.
@@ -83,7 +84,7 @@ impl Counter {
     }
 }
 
-impl Teller {
+impl CreditExchange {
     /// Gives back what nobody has used for a while, for ever. Sleeps through a whole round if there is none.
     pub async fn give_back_idle(self: Arc<Self>) {
         loop {
@@ -94,7 +95,7 @@ impl Teller {
             for part in 0..PARTS {
                 tokio::time::sleep(ROUND / PARTS as u32).await;
                 for batch in self.purses.begin_returns(part, clock::now(), false).chunks(BATCH_MAX) {
-                    self.exchange(batch).await;
+                    self.ask(batch).await;
                 }
             }
         }
@@ -133,7 +134,7 @@ impl Teller {
             let now = clock::now();
             let begun: Vec<_> = (0..PARTS).flat_map(|part| self.purses.begin_returns(part, now, true)).collect();
             for batch in begun.chunks(BATCH_MAX) {
-                self.exchange(batch).await;
+                self.ask(batch).await;
             }
             if !self.purses.are_settled() {
                 tokio::time::sleep(SHORTLY).await;
@@ -142,7 +143,7 @@ impl Teller {
     }
 
     /// Sends what these purses have begun to say, and tells them the answers.
-    async fn exchange(&self, batch: &[Arc<SharedPurse>]) {
+    async fn ask(&self, batch: &[Arc<SharedPurse>]) {
         let asked_at = clock::now();
         let questions: Vec<_> = batch.iter().map(|purse| purse.lock().ask(asked_at)).collect();
         let requests: Vec<_> = questions.iter().map(|question| question.request).collect();
