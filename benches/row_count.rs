@@ -22,7 +22,7 @@ use keyward::{
             check::{CheckStores, KeyChecker},
             hasher::{Hasher, Lane},
         },
-        usage::uses::Uses,
+        usage::writer::UsageWriter,
     },
     config::{Audit, Checks, Database, Hashing, LastUsed, Usage},
     domain::{
@@ -252,7 +252,7 @@ impl Maker {
         let checks = Checks { cached_keys: 2 * keys, max_cold: 1024, ..Checks::default() };
         let without_lease = Arc::new(Freshness::new(1));
         let never = LastUsed { write_every: Duration::MAX, max_pending: keys };
-        let uses = Arc::new(Uses::new(Arc::clone(&store) as Arc<dyn UsageStore>, never, &Usage::default()));
+        let uses = Arc::new(UsageWriter::new(Arc::clone(&store) as Arc<dyn UsageStore>, never, &Usage::default()));
         KeyChecker::new(
             Arc::clone(&self.keyring),
             CheckStores { keys: Arc::clone(&store) as Arc<dyn KeyStore>, limits: store },

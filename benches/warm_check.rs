@@ -21,7 +21,7 @@ use keyward::{
             check::{CheckStores, KeyChecker},
             hasher::{Hasher, Lane},
         },
-        usage::uses::Uses,
+        usage::writer::UsageWriter,
     },
     config::{Checks, Hashing, LastUsed, Usage},
     domain::{
@@ -157,7 +157,7 @@ impl World {
         let link = Arc::new(Link::new(ReplicaId(1), settings, Arc::new(Echo::default())));
         tokio::spawn(Arc::clone(&link).run());
         let settings = LastUsed { write_every: LEASE, max_pending: 100_000 };
-        let uses = Arc::new(Uses::new(Arc::clone(&store) as Arc<dyn UsageStore>, settings, &Usage::default()));
+        let uses = Arc::new(UsageWriter::new(Arc::clone(&store) as Arc<dyn UsageStore>, settings, &Usage::default()));
         let checker = KeyChecker::new(
             Arc::clone(&keyring),
             CheckStores { keys: Arc::clone(&store) as Arc<dyn KeyStore>, limits: Arc::new(Endless) },

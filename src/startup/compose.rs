@@ -19,7 +19,7 @@ use crate::{
         },
         lifecycle::{ClaimsFollowed, Lifecycle, OwnersStopped},
         tokens::check::{TokenChecker, TokenRoom},
-        usage::uses::Uses,
+        usage::writer::UsageWriter,
     },
     config::{Checks, Coherence, Hashing, Jwt, KeyPolicy, LastUsed, Limits, Usage},
     domain::{
@@ -100,7 +100,7 @@ pub(super) fn compose(store: Arc<Store>, sections: Sections) -> Result<Composed,
     let (verifier, key_sets) = token_verifier(&jwt, &remote_keys, &runtime, &tasks)?;
     let announcements = store.announcements(MessageKeys::new(&peppers), address);
     let link = Arc::new(Link::new(store.replica_id(), settings, announcements));
-    let uses = Arc::new(Uses::new(store.clone(), last_used, &usage));
+    let uses = Arc::new(UsageWriter::new(store.clone(), last_used, &usage));
     let lifecycle = Lifecycle {
         ledger: store.clone(),
         plans: store.clone(),

@@ -16,7 +16,7 @@ use crate::{
     auth::{
         coherence::Link,
         housekeeping::{audit_months, ended_keys, limit_counters, usage},
-        usage::uses::Uses,
+        usage::writer::UsageWriter,
     },
     config::Usage,
     protect::{Gate, ReplicaHandle},
@@ -50,7 +50,7 @@ pub(super) struct Housekeeping {
 /// This process as a replica.
 pub(super) struct Member {
     pub(super) link: Arc<Link>,
-    pub(super) uses: Arc<Uses>,
+    pub(super) uses: Arc<UsageWriter>,
     /// As long as this exists, so do the keys in memory, with what is in hand of their limits.
     pub(super) gate: Arc<Gate>,
     pub(super) store: Arc<Store>,

@@ -23,7 +23,7 @@ use crate::{
         counts::{CheckCounts, Counted, Outcome, Way},
         limits::{counts::LimitCounts, credit_exchange::CreditExchange, limiter::Limiter},
         occupancy::Occupancy,
-        usage::{KeyUses, uses::Uses},
+        usage::{KeyUses, writer::UsageWriter},
     },
     config::Checks,
     domain::{
@@ -43,7 +43,7 @@ pub struct KeyChecker {
     keyring: Arc<Keyring>,
     freshness: Arc<Freshness>,
     cold: Arc<ColdChecks>,
-    uses: Arc<Uses>,
+    uses: Arc<UsageWriter>,
     counts: CheckCounts,
     max_cold: usize,
 }
@@ -56,7 +56,7 @@ impl KeyChecker {
         stores: CheckStores,
         hasher: Arc<Hasher>,
         freshness: Arc<Freshness>,
-        uses: Arc<Uses>,
+        uses: Arc<UsageWriter>,
         settings: &Checks,
         runtime: Handle,
     ) -> Self {
@@ -268,7 +268,7 @@ impl KeyChecker {
     }
 
     /// The counts of uses.
-    pub fn uses(&self) -> &Uses {
+    pub fn uses(&self) -> &UsageWriter {
         &self.uses
     }
 

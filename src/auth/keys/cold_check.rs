@@ -29,7 +29,7 @@ use crate::auth::{
     coherence::Freshness,
     counts::Way,
     limits::limiter::Limiter,
-    usage::uses::Uses,
+    usage::writer::UsageWriter,
 };
 use crate::domain::{
     api_key::{KeyId, KeySecret, Keyring, PresentedKey, Proof},
@@ -77,7 +77,7 @@ pub(crate) struct ColdChecks {
     pub(crate) hasher: Arc<Hasher>,
     pub(super) rehasher: Rehasher,
     pub(super) limiter: Limiter,
-    pub(super) uses: Arc<Uses>,
+    pub(super) uses: Arc<UsageWriter>,
     pub(crate) cache: KeyCache,
     pub(crate) freshness: Arc<Freshness>,
     /// One permit for each concurrent check.

@@ -1,7 +1,7 @@
 //! How often keys are used, and when last: counted in memory at each check, and written in batches outside of them.
 //!
 //! - `counter`: the uses of one key that are not written yet, beside its record
-//! - `uses`: the keys with such uses, and their writing
+//! - `writer`: the keys with such uses, and their writing
 //!
 //! # Why nothing is lost or counted twice
 //!
@@ -12,6 +12,6 @@
 //!   its fate is known; the store ignores a number that it has.
 
 mod counter;
-pub mod uses;
+pub mod writer;
 
 pub(in crate::auth) use self::counter::KeyUses;

@@ -16,7 +16,7 @@ use keyward::{
             check::{CheckStores, KeyChecker},
             hasher::Hasher,
         },
-        usage::uses::Uses,
+        usage::writer::UsageWriter,
     },
     domain::{
         api_key::{Environment, Keyring},
@@ -108,7 +108,7 @@ async fn checker(desk: &Desk) -> anyhow::Result<KeyChecker> {
         CheckStores { keys: desk.keys(), limits: desk.store.clone() },
         Arc::new(Hasher::new(&desk.settings.hashing()?)?),
         Arc::new(Freshness::new(1)),
-        Arc::new(Uses::new(desk.store.clone(), desk.settings.last_used()?, &desk.settings.usage()?)),
+        Arc::new(UsageWriter::new(desk.store.clone(), desk.settings.last_used()?, &desk.settings.usage()?)),
         &desk.settings.checks()?,
         tokio::runtime::Handle::current(),
     ))

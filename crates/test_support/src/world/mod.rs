@@ -21,7 +21,7 @@ use keyward::{
             hasher::{Hasher, Lane},
         },
         lifecycle::{Caller, ClaimsFollowed, KeyIssuer, Lifecycle, OwnersStopped},
-        usage::uses::Uses,
+        usage::writer::UsageWriter,
     },
     config::{Checks, Hashing, KeyPolicy, LastUsed, Usage},
     domain::{
@@ -101,7 +101,7 @@ pub struct World {
     pub hasher: Arc<Hasher>,
     pub link: Arc<Link>,
     pub checker: Arc<KeyChecker>,
-    pub uses: Arc<Uses>,
+    pub uses: Arc<UsageWriter>,
     /// Makes the hashes of keys that were "there before", so that the replica's own count from 0.
     foreign_hasher: Hasher,
 }
@@ -182,7 +182,7 @@ impl World {
         let (ring, hashes, runtime) = (Arc::clone(&keyring), Arc::clone(&hasher), Handle::current());
         let settings = LastUsed { write_every: PATIENCE, max_pending: plan.max_noted_uses };
         let usage = Usage { tags: plan.tags, ..Usage::default() };
-        let uses = Arc::new(Uses::new(Arc::clone(&store) as Arc<dyn UsageStore>, settings, &usage));
+        let uses = Arc::new(UsageWriter::new(Arc::clone(&store) as Arc<dyn UsageStore>, settings, &usage));
         let stores = CheckStores { keys, limits: counters };
         let checker = KeyChecker::new(ring, stores, hashes, link.freshness(), Arc::clone(&uses), &checks, runtime);
         let foreign_hasher = Hasher::new(&CHEAP).expect("valid settings");

@@ -36,7 +36,7 @@ const KEYS_AT_LEAST: usize = 100;
 const WRITTEN_TOGETHER: usize = 1000;
 
 /// The uses that wait to be written.
-pub struct Uses {
+pub struct UsageWriter {
     list: Mutex<List>,
     /// The lengths of the list, to be read without its lock.
     listed: AtomicUsize,
@@ -69,7 +69,7 @@ struct Writing {
     unsettled: Option<UsageBatch>,
 }
 
-impl Uses {
+impl UsageWriter {
     /// No use is counted yet.
     pub fn new(store: Arc<dyn UsageStore>, settings: LastUsed, usage: &Usage) -> Self {
         // In advance, so that a check never waits for it to grow.
