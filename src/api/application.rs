@@ -14,7 +14,7 @@ use tracing_actix_web::TracingLogger;
 use super::{
     access::{cors::Cors, edge::Edge, root_span::RootSpan},
     handlers::metrics::MetricsPage,
-    request_counts::RequestCounts,
+    request_metrics::RequestCounts,
     routes,
     services::Services,
     wire::failure::Failure,

@@ -7,7 +7,7 @@ pub(crate) mod handlers;
 mod openapi;
 mod paths;
 mod readiness;
-pub mod request_counts;
+pub mod request_metrics;
 pub mod routes;
 mod services;
 pub mod wire;

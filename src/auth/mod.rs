@@ -7,12 +7,12 @@ mod batches;
 mod checked;
 pub(crate) mod clock;
 pub mod coherence;
-pub mod counts;
 pub mod housekeeping;
 pub mod jwt;
 pub mod keys;
 pub mod lifecycle;
 pub mod limits;
+pub mod metrics;
 pub mod occupancy;
 #[cfg(feature = "server")]
 pub mod people;

@@ -15,7 +15,7 @@ use crate::{
     api::{
         MetricsPage, Services,
         application::{self, Pages, Routes},
-        request_counts::RequestCounts,
+        request_metrics::RequestCounts,
     },
     config::Server,
     server::{Listeners, OpenConnections},

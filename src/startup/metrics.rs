@@ -9,13 +9,13 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    api::{MetricsPage, request_counts::RequestCounts},
+    api::{MetricsPage, request_metrics::RequestCounts},
     auth::{
         coherence::Link,
-        counts::CheckCounts,
         housekeeping::{Rest, repeat},
         jwt::{RemoteKeys, RemoteKeysState},
         keys::hasher::Hasher,
+        metrics::CheckCounts,
         occupancy::Occupancy,
     },
     domain::{denial::Denial, ports::StoreError, secret::SecretString},

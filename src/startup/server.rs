@@ -24,7 +24,7 @@ use super::{
     stop::{StopOrders, drain, hurried},
 };
 use crate::{
-    api::{Authorize, OwnRoutes, Readiness, Services, request_counts::RequestCounts, routes::ENDPOINTS},
+    api::{Authorize, OwnRoutes, Readiness, Services, request_metrics::RequestCounts, routes::ENDPOINTS},
     auth::{
         housekeeping::{sessions, surveys},
         lifecycle::KeyIssuer,

@@ -22,7 +22,7 @@ use futures_util::future::Either;
 
 use super::{cors::Cors, explanation::explanation, root_span};
 use crate::api::{
-    request_counts::RequestCounts,
+    request_metrics::RequestCounts,
     services::{answered, services},
     wire::failure::{Failure, Reason},
 };

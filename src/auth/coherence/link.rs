@@ -23,7 +23,7 @@ use uuid::Uuid;
 pub use self::announced::Announced;
 use super::{
     CoherenceTimings, Connection, Freshness, Heartbeat, LinkCounts, LinkState, MonotonicTime, Notification, Replica,
-    ReplicaId, counts::between,
+    ReplicaId, metrics::between,
 };
 use crate::{
     auth::clock,

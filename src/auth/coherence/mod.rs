@@ -59,10 +59,10 @@
 
 mod acknowledgements;
 mod confirmation;
-mod counts;
 mod freshness;
 mod link;
 mod membership;
+mod metrics;
 mod replica;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -75,9 +75,9 @@ pub use crate::domain::coherence::{
     ChangeId, Heartbeat, Holders, LONGEST_LEASE, Mark, MonotonicTime, Notification, RecordId, Records, ReplicaId,
 };
 pub use confirmation::{Progress, Settled};
-pub use counts::{LinkCounts, LinkState};
 pub use freshness::{FillTicket, Freshness};
 pub use link::{Announced, Link};
+pub use metrics::{LinkCounts, LinkState};
 pub use replica::{Connection, Replica, Ticked};
 pub use timings::{CoherenceTimings, InvalidLease, SHORTEST_LEASE};
 

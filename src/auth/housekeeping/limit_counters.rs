@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Rest, repeat};
 use crate::{
-    auth::limits::counts::LimitCounts,
+    auth::limits::metrics::LimitCounts,
     domain::{
         limits::Holder,
         ports::{

@@ -10,8 +10,8 @@ use subtle::ConstantTimeEq;
 
 use crate::auth::{
     coherence::{FillTicket, Freshness, MonotonicTime, RecordId},
-    counts::Way,
     limits::meter::Meters,
+    metrics::Way,
     occupancy::{CountEvictions, Occupancy},
     usage::KeyUses,
 };

@@ -27,8 +27,8 @@ use crate::auth::{
     batch_reader::{BatchReader, Rows},
     clock,
     coherence::Freshness,
-    counts::Way,
     limits::limiter::Limiter,
+    metrics::Way,
     usage::writer::UsageWriter,
 };
 use crate::domain::{

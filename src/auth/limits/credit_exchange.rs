@@ -6,8 +6,8 @@ use std::{sync::Arc, time::Duration};
 use tokio::{runtime::Handle, sync::mpsc};
 
 use super::{
-    counts::{Grant, LimitCounts},
     fetcher::BATCHES_AT_ONCE,
+    metrics::{Grant, LimitCounts},
     purses::{PARTS, Purses, SharedPurse},
     registry::Registry,
 };

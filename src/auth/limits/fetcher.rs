@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::{runtime::Handle, sync::mpsc};
 
 use super::{
-    counts::{Grant, LimitCounts},
     meter::{CREDITS, Meter},
+    metrics::{Grant, LimitCounts},
 };
 use crate::{
     auth::{batches::in_batches, clock},

@@ -8,10 +8,10 @@ use tokio::{
 };
 
 use super::{
-    counts::{LimitCounts, LimitOutcome},
     credit_exchange::{CreditExchange, CreditQueue},
     fetcher::Fetcher,
     meter::{CREDITS, Meter, Meters, Obstacles, Slices},
+    metrics::{LimitCounts, LimitOutcome},
     registry::Registry,
 };
 use crate::{

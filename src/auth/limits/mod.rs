@@ -25,11 +25,11 @@
 //! What a replica has in hand when a window ends is lost, and so is what a crash strands. `docs/limits.md` says how
 //! much that can be.
 
-pub mod counts;
 pub mod credit_exchange;
 mod fetcher;
 pub(in crate::auth) mod limiter;
 pub(in crate::auth) mod meter;
+pub mod metrics;
 pub mod purse;
 mod purses;
 mod registry;

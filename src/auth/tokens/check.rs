@@ -16,8 +16,8 @@ use crate::auth::{
     Checked, Undecided,
     batch_reader::{BatchReader, Rows},
     coherence::{Freshness, RecordId},
-    counts::{CheckCounts, Counted, Outcome, Way},
     jwt::TokenVerifier,
+    metrics::{CheckCounts, Counted, Outcome, Way},
     occupancy::Occupancy,
 };
 use crate::domain::{

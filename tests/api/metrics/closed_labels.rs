@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keyward::{
-    api::{endpoint::Access, request_counts::STATUSES, routes::ENDPOINTS},
+    api::{endpoint::Access, request_metrics::STATUSES, routes::ENDPOINTS},
     domain::denial::Denial,
     store::Statements,
     telemetry::metrics::{
