@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::api::{
-    handlers::keys::log_change,
+    handlers::keys::log_key_change,
     paths::{INTROSPECT, REVOKE},
     services::{Services, unavailable},
     wire::{
@@ -180,7 +180,7 @@ pub(crate) async fn revoke(request: HttpRequest, services: Data<Services>, calle
         // The client has presented the key itself, so it may revoke it.
         let caller = Caller { reach: Reach::Own(key.record.owner.clone()), ..caller };
         let revoked = services.lifecycle.revoke(key.record.id, None, caller, now()).await.map_err(fail)??;
-        log_change(&request, &revoked, "revoke a key");
+        log_key_change(&request, &revoked, "revoke a key");
     } else if is_token(&request, &services, &form).await.map_err(fail)? {
         return Err(Reason::UnsupportedTokenType);
     }

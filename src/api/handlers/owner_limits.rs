@@ -11,10 +11,9 @@ use utoipa::ToSchema;
 use super::keys::{Conditions, Read};
 use crate::{
     api::{
-        access::root_span::in_request,
         services::{Services, read_failed, unavailable},
         wire::{
-            confirmation::Confirmation,
+            confirmation::{Confirmation, log_change},
             credits::{self, Credits},
             failure::{Answer, Missing, Reason},
             limits::{self, Limit},
@@ -29,7 +28,6 @@ use crate::{
         owner,
         owner_limits::{OwnerAllowance, OwnerCredits, OwnerLimitsChange, OwnerLimitsChanged},
     },
-    telemetry::outage::millis,
 };
 
 /// The limits of an owner.
@@ -117,11 +115,8 @@ pub(crate) async fn replace(
     };
     let limited = services.lifecycle.limit_owner(change, caller).await;
     let limited = limited.map_err(unavailable(&request, "limit an owner"))??;
-    let confirmation = Confirmation::new(&limited.propagated);
-    in_request(&request, || {
-        let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
-        let (took_ms, changed) = (millis(limited.propagated.took), limited.outcome.changed);
-        let owner = id.as_str();
+    log_change(&request, &limited.propagated, |took_ms, replicas_confirmed, replicas_expired| {
+        let (owner, changed) = (id.as_str(), limited.outcome.changed);
         tracing::info!(owner, changed, took_ms, replicas_confirmed, replicas_expired, "limited an owner");
     });
     let answer = ChangedOwnerLimits::new(&owner, &limited);

@@ -10,11 +10,10 @@ use utoipa::ToSchema;
 
 use super::keys::reason_in_body;
 use crate::api::{
-    access::root_span::in_request,
     services::{Services, read_failed, unavailable},
     wire::{
         actor::ActorView,
-        confirmation::Confirmation,
+        confirmation::{Confirmation, log_change},
         failure::{Answer, Missing, Reason},
         owner::Owner,
         owner_id, page,
@@ -33,7 +32,6 @@ use crate::{
         listing::{KeyCounts, Listed, OwnerFilter, OwnerStanding, Page},
         owner,
     },
-    telemetry::outage::millis,
 };
 
 /// An owner who is now disabled or enabled on every replica.
@@ -213,26 +211,16 @@ async fn switch(
     let switch = OwnerSwitch { owner: owner.clone(), disabled, reason, at: now() };
     let switched = services.lifecycle.switch_owner(switch, caller.reach, caller.author).await;
     let switched = switched.map_err(unavailable(request, "switch an owner"))?;
-    let confirmation = Confirmation::new(&switched.propagated);
-    in_request(request, || {
-        let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
-        let (took_ms, changed) = (millis(switched.propagated.took), switched.outcome.changed);
-        tracing::info!(
-            owner = id,
-            disabled,
-            changed,
-            took_ms,
-            replicas_confirmed,
-            replicas_expired,
-            "switched an owner"
-        );
+    log_change(request, &switched.propagated, |took_ms, replicas_confirmed, replicas_expired| {
+        let (owner, changed) = (id, switched.outcome.changed);
+        tracing::info!(owner, disabled, changed, took_ms, replicas_confirmed, replicas_expired, "switched an owner");
     });
     let answer = SwitchedOwner {
         owner: Owner::new(&owner),
         disabled,
         changed: switched.outcome.changed,
         disabled_reason: switched.outcome.reason.map(|reason| reason.as_str().to_owned()),
-        confirmation,
+        confirmation: Confirmation::new(&switched.propagated),
     };
     Ok(HttpResponse::Ok().json(answer))
 }

@@ -13,10 +13,9 @@ use utoipa::ToSchema;
 
 use super::keys::requests::{self, instant};
 use crate::api::{
-    access::root_span::in_request,
     services::{Services, unavailable},
     wire::{
-        confirmation::Confirmation,
+        confirmation::{Confirmation, log_change},
         failure::{Answer, Reason},
         request::{
             bodies::TOKEN_REVOCATION,
@@ -31,7 +30,6 @@ use crate::{
         escape::escaped,
         token::{TokenRevocation, WhichTokens, has_jwt_in, is_too_late},
     },
-    telemetry::outage::millis,
 };
 
 /// Tokens that are revoked on every replica.
@@ -101,20 +99,18 @@ pub(crate) async fn revoke(request: HttpRequest, caller: Caller, services: Data<
     let revoked = services.lifecycle.revoke_tokens(revocation, caller.reach, caller.author).await;
     let revoked = revoked.map_err(unavailable(&request, "revoke tokens"))?;
     let tokens = EndedTokens::new(issuers, &issuer, which, revoked.outcome);
-    let confirmation = Confirmation::new(&revoked.propagated);
-    in_request(&request, || {
-        let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
+    log_change(&request, &revoked.propagated, |took_ms, replicas_confirmed, replicas_expired| {
         tracing::info!(
             issuer = escaped(&issuer),
             subject = tokens.subject.as_deref().map(escaped),
             token_id = tokens.token_id.as_deref().map(escaped),
-            took_ms = millis(revoked.propagated.took),
+            took_ms,
             replicas_confirmed,
             replicas_expired,
             "revoked tokens"
         );
     });
-    let answer = RevokedTokens { tokens, confirmation };
+    let answer = RevokedTokens { tokens, confirmation: Confirmation::new(&revoked.propagated) };
     Ok(HttpResponse::Ok().json(answer))
 }
 

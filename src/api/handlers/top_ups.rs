@@ -6,15 +6,14 @@ use actix_web::{
 };
 
 use super::{
-    keys::{key_id, log_change, shown},
+    keys::{key_id, log_key_change, shown},
     owner_limits::ChangedOwnerLimits,
 };
 use crate::{
     api::{
-        access::root_span::in_request,
         services::{Services, unavailable},
         wire::{
-            confirmation::Confirmation,
+            confirmation::log_change,
             credits,
             failure::{Answer, Reason},
             request::{
@@ -32,7 +31,6 @@ use crate::{
         precondition::Preconditions,
         text::ChangeReason,
     },
-    telemetry::outage::millis,
 };
 
 /// `POST /v1/keys/{id}/credits`: answers once every replica applies the change.
@@ -49,7 +47,7 @@ pub(crate) async fn key(
     let key_top_up = KeyTopUp { id, top_up, granted: None, reason, once };
     let changed = services.lifecycle.top_up(key_top_up, caller, now).await;
     let changed = changed.map_err(unavailable(&request, "top up a key"))??;
-    log_change(&request, &changed, "top up a key");
+    log_key_change(&request, &changed, "top up a key");
     Ok(shown(&services, &changed.outcome, now))
 }
 
@@ -76,10 +74,8 @@ pub(crate) async fn owner(
     };
     let limited = services.lifecycle.limit_owner(change, caller).await;
     let limited = limited.map_err(unavailable(&request, "top up an owner"))??;
-    let confirmation = Confirmation::new(&limited.propagated);
-    in_request(&request, || {
-        let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
-        let (took_ms, owner) = (millis(limited.propagated.took), id.as_str());
+    log_change(&request, &limited.propagated, |took_ms, replicas_confirmed, replicas_expired| {
+        let owner = id.as_str();
         tracing::info!(owner, took_ms, replicas_confirmed, replicas_expired, "topped up an owner");
     });
     Ok(HttpResponse::Ok().json(ChangedOwnerLimits::new(&owner, &limited)))

@@ -11,10 +11,9 @@ use utoipa::ToSchema;
 use super::{now, requests};
 use crate::{
     api::{
-        access::root_span::in_request,
         services::{Services, read_failed, unavailable},
         wire::{
-            confirmation::Confirmation,
+            confirmation::{Confirmation, log_change},
             failure::{Answer, Reason},
             request::{
                 bodies::{BULK_REVOCATION, CONDITIONS},
@@ -29,7 +28,6 @@ use crate::{
         listing::{KeyFilter, words},
         text::ChangeReason,
     },
-    telemetry::outage::millis,
 };
 
 /// The result of revoking many keys; no replica accepts any of them.
@@ -78,13 +76,11 @@ pub(crate) async fn revoke_in_bulk(
     let description = filter.to_string();
     let revoked = services.lifecycle.revoke_in_bulk(filter, None, reason, caller, now).await;
     let revoked = revoked.map_err(unavailable(&request, "revoke keys"))?;
-    let confirmation = Confirmation::new(&revoked.propagated);
-    in_request(&request, || {
-        let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
-        let (count, took_ms) = (revoked.outcome, millis(revoked.propagated.took));
+    log_change(&request, &revoked.propagated, |took_ms, replicas_confirmed, replicas_expired| {
+        let count = revoked.outcome;
         tracing::info!(count, filter = description, took_ms, replicas_confirmed, replicas_expired, "revoked keys");
     });
-    let answer = RevokedTogether { revoked: revoked.outcome, confirmation };
+    let answer = RevokedTogether { revoked: revoked.outcome, confirmation: Confirmation::new(&revoked.propagated) };
     Ok(HttpResponse::Ok().json(answer))
 }
 

@@ -13,10 +13,9 @@ use super::{
 };
 use crate::{
     api::{
-        access::root_span::in_request,
         services::{Services, read_failed, unavailable},
         wire::{
-            confirmation::Confirmation,
+            confirmation::log_change,
             failure::{Answer, Missing, Reason},
             request::{
                 bodies::{KEY_PATCH, NOTHING, REASON_ONLY},
@@ -28,7 +27,6 @@ use crate::{
     },
     auth::lifecycle::{Applied, Caller, Done, Edit, Switch},
     domain::{api_key::KeyId, key_record::ManagedKey, ledger::Reach, principal::Principal, text::ChangeReason},
-    telemetry::outage::millis,
 };
 
 /// `PATCH /v1/keys/{id}`
@@ -160,22 +158,15 @@ fn done(
     what: &'static str,
 ) -> Result<Applied<ManagedKey>, Reason> {
     let changed = outcome.map_err(unavailable(request, what))??;
-    log_change(request, &changed, what);
+    log_key_change(request, &changed, what);
     Ok(changed)
 }
 
-/// Logs a change that every replica applies, with the numbers of the answer.
-pub(crate) fn log_change(request: &HttpRequest, changed: &Applied<ManagedKey>, what: &'static str) {
-    in_request(request, || {
-        let Confirmation { replicas_confirmed, replicas_expired, .. } = Confirmation::new(&changed.propagated);
-        let took_ms = millis(changed.propagated.took);
-        tracing::info!(
-            key_id = %changed.outcome.record.id,
-            took_ms,
-            replicas_confirmed,
-            replicas_expired,
-            "did {what}"
-        );
+/// Logs a change of a key that every replica applies.
+pub(crate) fn log_key_change(request: &HttpRequest, changed: &Applied<ManagedKey>, what: &'static str) {
+    log_change(request, &changed.propagated, |took_ms, replicas_confirmed, replicas_expired| {
+        let key_id = changed.outcome.record.id;
+        tracing::info!(%key_id, took_ms, replicas_confirmed, replicas_expired, "did {what}");
     });
 }
 

@@ -16,11 +16,10 @@ use crate::{
     api::{
         access::root_span::in_request,
         services::{Services, unavailable},
-        wire::{confirmation::Confirmation, failure::Answer, request::idempotency},
+        wire::{confirmation::log_change, failure::Answer, request::idempotency},
     },
     auth::lifecycle::{Caller, Issued, Rotated, Rotation},
     domain::key_record::ManagedKey,
-    telemetry::outage::millis,
 };
 
 /// `POST /v1/keys`
@@ -77,10 +76,8 @@ pub(crate) async fn rotate(
     let rotated = services.issuer.rotate(rotation, caller, now).await;
     let rotated = rotated.map_err(unavailable(&request, "rotate a key"))?;
     let rotated = rotated.map_err(|refusal| requests::as_sent(refusal.into(), &body))?;
-    in_request(&request, || {
+    log_change(&request, &rotated.propagated, |took_ms, replicas_confirmed, replicas_expired| {
         let successor = rotated.new.key().record.id;
-        let Confirmation { replicas_confirmed, replicas_expired, .. } = Confirmation::new(&rotated.propagated);
-        let took_ms = millis(rotated.propagated.took);
         tracing::info!(key_id = %id, %successor, took_ms, replicas_confirmed, replicas_expired, "rotated a key");
     });
     Ok(rotated_as(&services, rotated, now))

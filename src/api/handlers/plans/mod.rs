@@ -25,7 +25,7 @@ use crate::{
         access::root_span::in_request,
         services::{Services, read_failed, unavailable},
         wire::{
-            confirmation::Confirmation,
+            confirmation::log_change,
             credits,
             failure::{Answer, FieldError, Missing, Reason},
             limits, page,
@@ -47,7 +47,6 @@ use crate::{
         plan_changes::{PlanChange, PlanDeletion, PlanDid},
         text::KeyDescription,
     },
-    telemetry::outage::millis,
 };
 
 /// The name that this list's cursors are sealed with.
@@ -101,10 +100,8 @@ pub(crate) async fn replace(
     let change = PlanChange { name, description, limits, credits, caps, preconditions, at: now() };
     let changed = services.lifecycle.change_plan(change, caller).await;
     let changed = changed.map_err(unavailable(&request, "change a plan"))??;
-    let confirmation = Confirmation::new(&changed.propagated);
-    in_request(&request, || {
-        let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
-        let (took_ms, plan) = (millis(changed.propagated.took), changed.outcome.plan.name.as_str());
+    log_change(&request, &changed.propagated, |took_ms, replicas_confirmed, replicas_expired| {
+        let plan = changed.outcome.plan.name.as_str();
         let (created, changed) = (changed.outcome.did == PlanDid::Create, changed.outcome.did != PlanDid::Nothing);
         tracing::info!(plan, created, changed, took_ms, replicas_confirmed, replicas_expired, "changed a plan");
     });
@@ -113,7 +110,7 @@ pub(crate) async fn replace(
         PlanDid::Change | PlanDid::Nothing => HttpResponse::Ok(),
     };
     let tag = etag(&changed.outcome.plan);
-    Ok(response.insert_header(tag).json(ChangedPlan::new(&changed, confirmation)))
+    Ok(response.insert_header(tag).json(ChangedPlan::new(&changed)))
 }
 
 /// `DELETE /v1/admin/plans/{name}`

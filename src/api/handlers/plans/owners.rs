@@ -8,10 +8,9 @@ use actix_web::{
 use super::representation::{AssignedPlan, OwnPlan, OwnerPlan};
 use crate::{
     api::{
-        access::root_span::in_request,
         services::{Services, read_failed, unavailable},
         wire::{
-            confirmation::Confirmation,
+            confirmation::log_change,
             failure::{Answer, FieldError, Missing, Reason},
             owner_id,
             request::{
@@ -28,7 +27,6 @@ use crate::{
         plan_changes::{OnWordOf, PlanAssignment, PlanRefusal},
         principal::Principal,
     },
-    telemetry::outage::millis,
 };
 
 /// `GET /v1/plan`
@@ -64,14 +62,12 @@ pub(crate) async fn assign(
         }
         refusal => refusal.into(),
     })?;
-    let confirmation = Confirmation::new(&planned.propagated);
-    in_request(&request, || {
-        let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
-        let (took_ms, changed) = (millis(planned.propagated.took), planned.outcome.changed);
-        let (owner, plan) = (id.as_str(), planned.outcome.plan.as_ref().map(|assigned| assigned.plan.as_str()));
+    log_change(&request, &planned.propagated, |took_ms, replicas_confirmed, replicas_expired| {
+        let (owner, changed) = (id.as_str(), planned.outcome.changed);
+        let plan = planned.outcome.plan.as_ref().map(|assigned| assigned.plan.as_str());
         tracing::info!(owner, plan, changed, took_ms, replicas_confirmed, replicas_expired, "assigned a plan");
     });
-    Ok(HttpResponse::Ok().json(AssignedPlan::new(&owner, &planned, confirmation)))
+    Ok(HttpResponse::Ok().json(AssignedPlan::new(&owner, &planned)))
 }
 
 /// The plan in a body, which must name one or say `null`: a plan that was left out by mistake must not take one away.

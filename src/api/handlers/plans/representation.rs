@@ -170,7 +170,8 @@ impl Plan {
 }
 
 impl ChangedPlan {
-    pub(super) fn new(changed: &Applied<PlanChanged>, confirmation: Confirmation) -> Self {
+    pub(super) fn new(changed: &Applied<PlanChanged>) -> Self {
+        let confirmation = Confirmation::new(&changed.propagated);
         let has_changed = changed.outcome.did != PlanDid::Nothing;
         Self { plan: Plan::new(&changed.outcome.plan), changed: has_changed, confirmation }
     }
@@ -201,8 +202,13 @@ impl OwnerPlan {
 }
 
 impl AssignedPlan {
-    pub(super) fn new(owner: &owner::Owner, planned: &Applied<PlanAssigned>, confirmation: Confirmation) -> Self {
+    pub(super) fn new(owner: &owner::Owner, planned: &Applied<PlanAssigned>) -> Self {
         let plan = planned.outcome.plan.as_ref().map(|assigned| assigned.plan.as_str().to_owned());
-        Self { owner: Owner::new(owner), plan, changed: planned.outcome.changed, confirmation }
+        Self {
+            owner: Owner::new(owner),
+            plan,
+            changed: planned.outcome.changed,
+            confirmation: Confirmation::new(&planned.propagated),
+        }
     }
 }
