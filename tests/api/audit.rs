@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
 use test_support::{
     actors::{Person, claims, stranger},
-    asking::{ALL_KEYS, KEYS, MadeKey, Reply, pairs, replica, replica_with},
+    asking::{KEYS, MadeKey, Reply, pairs, replica, replica_with},
     program::{Ended, run_beside},
     replica::{Replica, command},
 };
@@ -28,7 +28,7 @@ async fn every_change_writes_who_did_what_to_which_key_from_where_and_in_which_r
     let path = made.path();
     with_id(&alice, Method::PATCH, &path, "r2", json!({ "name": "x", "scopes": ["a"], "enabled": true })).await.is(200);
     with_id(&alice, Method::PATCH, &path, "r3", json!({ "enabled": false })).await.is(200);
-    with_id(&root, Method::POST, &format!("{ALL_KEYS}/{}/enable", made.id), "r4", json!({})).await.is(200);
+    with_id(&root, Method::POST, &format!("{}/enable", made.admin_path()), "r4", json!({})).await.is(200);
     let rotation = with_id(&alice, Method::POST, &format!("{path}/rotate"), "r5", json!({ "gracePeriod": 60 })).await;
     let new = MadeKey::of(rotation.is(201));
     let owner = made.body["owner"]["id"].as_str().expect("an id");

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use test_support::{
     actors::Person,
-    asking::{ALL_KEYS, KEYS, Reply, pairs, replica, shared_replica},
+    asking::{KEYS, Reply, pairs, replica, shared_replica},
     program::run_beside,
     replica::{Replica, command},
 };
@@ -57,7 +57,7 @@ async fn events_are_found_by_who_did_what_to_whose_key_and_when() {
     let (replica, alice, root) = (replica().await, Person::named("alice"), Person::administrator());
     let key = alice.creates(&replica, json!({})).await;
     alice.patches(&replica, &key.path(), json!({ "name": "x" })).await.is(200);
-    root.posts(&replica, &format!("{ALL_KEYS}/{}/disable", key.id), json!({})).await.is(200);
+    root.posts(&replica, &format!("{}/disable", key.admin_path()), json!({})).await.is(200);
     Person::named("bob").creates(&replica, json!({})).await;
     let mut program = command();
     program.env("DATABASE_URL", replica.database().url());

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use test_support::{
     actors::Person,
-    asking::{ALL_KEYS, MadeKey, Reply, pairs, replica, three_replicas},
+    asking::{MadeKey, Reply, pairs, replica, three_replicas},
     eventually,
     replica::Replica,
 };
@@ -13,7 +13,7 @@ use test_support::{
 const REVOKE: &str = "/v1/admin/keys/revoke";
 
 async fn state(replica: &Replica, key: &MadeKey) -> Value {
-    Person::administrator().gets(replica, &format!("{ALL_KEYS}/{}", key.id)).await.is(200)["state"].clone()
+    Person::administrator().gets(replica, &key.admin_path()).await.is(200)["state"].clone()
 }
 
 #[tokio::test]

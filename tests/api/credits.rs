@@ -5,15 +5,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{
     actors::{KeyHolder, PROTECTED, Person, stranger},
-    asking::{ALL_KEYS, KEYS, MadeKey, Reply, VERIFY, pairs, replica, shared_replica, three_replicas},
+    asking::{KEYS, MadeKey, Reply, VERIFY, pairs, replica, shared_replica, three_replicas},
     program::run_beside,
     replica::{Replica, command},
     unique,
 };
-
-fn staffs(key: &MadeKey) -> String {
-    format!("{ALL_KEYS}/{}", key.id)
-}
 
 fn service() -> Person {
     Person::with_scopes("service", "keyward:verify")
@@ -108,9 +104,11 @@ async fn every_fault_of_credits_is_named_by_its_place() {
 
 #[tokio::test]
 async fn what_an_administrator_has_given_its_owner_cant_change() {
-    let (replica, alice, staff) = (shared_replica().await, Person::of_this_test("alice"), Person::administrator());
+    let (replica, alice, administrator) =
+        (shared_replica().await, Person::of_this_test("alice"), Person::administrator());
     let key = alice.creates(&replica, json!({ "credits": { "remaining": 5 } })).await;
-    let given = staff.patches(&replica, &staffs(&key), json!({ "credits": { "remaining": 10 } })).await.is(200);
+    let given =
+        administrator.patches(&replica, &key.admin_path(), json!({ "credits": { "remaining": 10 } })).await.is(200);
     assert_eq!(given["credits"]["setBy"], "administrator");
     let refused = pairs(&[("/credits", "set_by_administrator")]);
     for change in [json!(null), json!({ "remaining": 1_000 }), json!({ "max": 7 }), json!({ "setBy": "owner" })] {
@@ -121,7 +119,8 @@ async fn what_an_administrator_has_given_its_owner_cant_change() {
         let reply = tops_up(&alice, &replica, &key.path(), json!({ "operation": operation, "amount": 1 })).await;
         assert_eq!(reply.wrong_fields(), refused, "{operation}");
     }
-    let own = staff.patches(&replica, &staffs(&key), json!({ "credits": { "setBy": "owner" } })).await.is(200);
+    let own =
+        administrator.patches(&replica, &key.admin_path(), json!({ "credits": { "setBy": "owner" } })).await.is(200);
     assert_eq!((&own["credits"]["setBy"], &own["credits"]["remaining"]), (&json!("owner"), &json!(10)));
     tops_up(&alice, &replica, &key.path(), json!({ "operation": "add", "amount": 1 })).await.is(200);
     assert_eq!(
@@ -136,30 +135,34 @@ async fn what_an_administrator_has_given_its_owner_cant_change() {
 #[tokio::test]
 async fn a_top_up_is_done_once_audited_and_known_to_every_replica() {
     let (_database, replicas) = three_replicas(&[]).await;
-    let (alice, staff) = (Person::named("alice"), Person::administrator());
+    let (alice, administrator) = (Person::named("alice"), Person::administrator());
     let key = alice.creates(&replicas[0], json!({})).await;
-    staff.patches(&replicas[0], &staffs(&key), json!({ "credits": { "remaining": 1 } })).await.is(200);
+    administrator.patches(&replicas[0], &key.admin_path(), json!({ "credits": { "remaining": 1 } })).await.is(200);
     let holder = &key.holder;
     assert_eq!(uses(&replicas[1], holder).await.status, 200);
     for replica in &replicas {
         assert_eq!(uses(replica, holder).await.status, 429);
     }
     let body = json!({ "operation": "add", "amount": 10, "reason": "invoice 4711" });
-    let first = once(&staff, &replicas[0], &staffs(&key), "4711", &body).await.is(200);
+    let first = once(&administrator, &replicas[0], &key.admin_path(), "4711", &body).await.is(200);
     assert_eq!(first["credits"]["remaining"], 10);
     assert_eq!(uses(&replicas[2], holder).await.status, 200, "it knows of the top-up");
-    once(&staff, &replicas[1], &staffs(&key), "4711", &body).await.is(200);
+    once(&administrator, &replicas[1], &key.admin_path(), "4711", &body).await.is(200);
     let shown = alice.gets(&replicas[0], &key.path()).await.is(200)["credits"].clone();
     assert_eq!(shown["remaining"], 9, "the second request has added nothing: {shown}");
     let other = json!({ "operation": "add", "amount": 11 });
-    once(&staff, &replicas[0], &staffs(&key), "4711", &other).await.is_problem(422, "idempotency_key_reused");
-    let event = &staff.gets(&replicas[0], "/v1/admin/audit?limit=1").await.is(200)["events"][0];
+    once(&administrator, &replicas[0], &key.admin_path(), "4711", &other)
+        .await
+        .is_problem(422, "idempotency_key_reused");
+    let event = &administrator.gets(&replicas[0], "/v1/admin/audit?limit=1").await.is(200)["events"][0];
     assert_eq!(
         (&event["action"], &event["details"]["reason"]),
         (&json!("key.credits_changed"), &json!("invoice 4711"))
     );
     assert_eq!(event["details"]["changes"]["credits"]["added"], 10);
-    let set = tops_up(&staff, &replicas[2], &staffs(&key), json!({ "operation": "set", "amount": 0 })).await.is(200);
+    let set = tops_up(&administrator, &replicas[2], &key.admin_path(), json!({ "operation": "set", "amount": 0 }))
+        .await
+        .is(200);
     assert_eq!(set["credits"]["remaining"], 0);
     for replica in &replicas {
         assert_eq!(uses(replica, holder).await.status, 429, "what it had in hand is void");
@@ -261,12 +264,12 @@ async fn a_verification_spends_its_cost_and_a_look_spends_nothing() {
 #[tokio::test]
 async fn the_credits_of_an_owner_are_spent_by_all_of_their_keys() {
     let (replica, alice) = (shared_replica().await, Person::of_this_test("alice"));
-    let staff = Person::with_scopes(&format!("root-{}", unique()), "keyward:admin");
+    let administrator = Person::with_scopes(&format!("root-{}", unique()), "keyward:admin");
     let (one, other) = (alice.creates(&replica, json!({})).await, alice.creates(&replica, json!({})).await);
     let owner = format!("/v1/admin/owners/{}", one.body["owner"]["id"].as_str().expect("an id"));
     let limits = format!("{owner}/limits");
     let put = json!({ "limits": [], "credits": { "remaining": 3 } });
-    let reply = Reply::to(staff.request(&replica, Method::PUT, &limits).json(&put)).await;
+    let reply = Reply::to(administrator.request(&replica, Method::PUT, &limits).json(&put)).await;
     assert_eq!((&reply.is(200)["credits"]["remaining"], &reply.is(200)["changed"]), (&json!(3), &json!(true)));
     let holders = [&one.holder, &other.holder];
     let mut statuses = Vec::new();
@@ -277,22 +280,23 @@ async fn the_credits_of_an_owner_are_spent_by_all_of_their_keys() {
     let refused = uses(&replica, holders[0]).await;
     assert_eq!(refused.header("ratelimit"), Some("\"credits\";r=0;pk=:b3duZXI=:"));
     let body = json!({ "operation": "add", "amount": 2 });
-    once(&staff, &replica, &owner, "a", &body).await.is(200);
-    once(&staff, &replica, &owner, "a", &body).await.is(200);
+    once(&administrator, &replica, &owner, "a", &body).await.is(200);
+    once(&administrator, &replica, &owner, "a", &body).await.is(200);
     assert_eq!(uses(&replica, holders[1]).await.status, 200);
-    let shown = staff.gets(&replica, &limits).await.is(200)["credits"].clone();
+    let shown = administrator.gets(&replica, &limits).await.is(200)["credits"].clone();
     let left = shown["remaining"].as_u64().expect("a number") + shown["unsettled"].as_u64().expect("a number");
     assert!((1..=2).contains(&left), "{shown}");
     // Limits alone leave the credits; null removes them.
-    let kept = Reply::to(staff.request(&replica, Method::PUT, &limits).json(&json!({ "limits": [] }))).await.is(200);
+    let kept =
+        Reply::to(administrator.request(&replica, Method::PUT, &limits).json(&json!({ "limits": [] }))).await.is(200);
     assert!(kept["credits"].is_object(), "{kept}");
     let none = json!({ "limits": [], "credits": null });
-    let removed = Reply::to(staff.request(&replica, Method::PUT, &limits).json(&none)).await.is(200);
+    let removed = Reply::to(administrator.request(&replica, Method::PUT, &limits).json(&none)).await.is(200);
     assert_eq!(removed["credits"], Value::Null);
     for holder in holders {
         assert_eq!(uses(&replica, holder).await.status, 200);
     }
-    tops_up(&staff, &replica, &owner, body).await.is(422);
+    tops_up(&administrator, &replica, &owner, body).await.is(422);
 }
 
 #[tokio::test]

@@ -224,7 +224,7 @@ async fn an_owner_with_any_number_of_ended_keys_is_in_nobodys_way_and_can_be_sto
                 }
             }
         }
-        root.deletes(&replica, &format!("{ALL_KEYS}/{}", living[0].id)).await.is(200);
+        root.deletes(&replica, &living[0].admin_path()).await.is(200);
         assert_eq!(living[0].status(&replica).await, 401);
     };
     tokio::select! {

@@ -159,7 +159,7 @@ async fn an_administrators_requests_are_made_once_too() {
     let new_key = json!({ "owner": { "subject": "robot" } });
     let made = MadeKey::of(post(ALL_KEYS, "a", &new_key).await.is(201));
     assert_eq!(post(ALL_KEYS, "a", &new_key).await.is(200)["id"], made.id);
-    let rotate = format!("{ALL_KEYS}/{}/rotate", made.id);
+    let rotate = format!("{}/rotate", made.admin_path());
     let new = MadeKey::of(post(&rotate, "b", &json!({})).await.is(201));
     assert_eq!(post(&rotate, "b", &json!({})).await.is(200)["id"], new.id);
     // At once, and for two owners: one of them is a mistake, and leaves nothing behind.

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{
     actors::{Person, stranger},
-    asking::{ALL_KEYS, KEYS, MadeKey, Reply, VERIFY, replica_with, shared_replica},
+    asking::{KEYS, MadeKey, Reply, VERIFY, replica_with, shared_replica},
     eventually,
     replica::Replica,
 };
@@ -79,7 +79,7 @@ async fn with_if_match_of_another_version_nothing_is_done_or_shown_rfc_9110_sect
                 answer.is_problem(412, "version_mismatch");
             }
         }
-        let path = format!("{ALL_KEYS}/{}", key.id);
+        let path = key.admin_path();
         assert_eq!(asked.by(&root, &replica, &path, &[(IF_MATCH, b"\"99\"")]).await.status, 412, "{asked:?}");
     }
     assert_eq!(shown(&replica, &key).await, before);
@@ -117,7 +117,7 @@ async fn who_has_what_a_get_would_show_is_told_so_rfc_9110_section_13_1_2() {
     let key = key(&replica).await;
     for known in [&b"\"2\""[..], b"W/\"2\"", b"*", b"\"x\", W/\"2\"", b",\"2\",", b"\"a,b\",\"2\""] {
         for asked in [GET, HEAD] {
-            for (person, path) in [(&Person::named("alice"), key.path()), (&root, format!("{ALL_KEYS}/{}", key.id))] {
+            for (person, path) in [(&Person::named("alice"), key.path()), (&root, key.admin_path())] {
                 let answer = asked.by(person, &replica, &path, &[(IF_NONE_MATCH, known)]).await;
                 assert_eq!((answer.status, answer.text.as_str()), (304, ""), "{}", known.escape_ascii());
                 assert_eq!(answer.header("etag"), Some("\"2\""));

@@ -42,7 +42,7 @@ async fn every_problem_has_a_detail_the_path_and_the_request_id_whichever_route_
     let root = Person::administrator();
     let key = alice.creates(&replica, json!({})).await;
     let service = Person::with_scopes("shop", "keyward:verify");
-    let (own, all) = (key.path(), format!("{ALL_KEYS}/{}", key.id));
+    let (own, all) = (key.path(), key.admin_path());
     let rotate = format!("{own}/rotate");
     let get = |path: &str| alice.request(&replica, Method::GET, path);
     let post = |path: &str| alice.request(&replica, Method::POST, path);

@@ -41,15 +41,16 @@ async fn a_busy_replica_has_as_many_connections_as_it_says_at_its_start_and_as_t
 
     let (administrator, alice) = (Person::administrator(), Person::named("alice"));
     let key = alice.creates(&replica, json!({})).await;
-    let by_staff = key.path().replace(KEYS, "/v1/admin/keys");
+    let admin_path = key.admin_path();
     // Nobody gets further than the table, so all who ask keep a connection, as far as there are any.
     let mut lock = PgConnection::connect(database.url()).await.expect("a connection");
     sqlx::raw_sql("BEGIN; LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE").execute(&mut lock).await.expect("a lock");
     let people: Vec<_> = (0..20).map(|number| Person::named(&format!("person-{number}"))).collect();
     let ask = async || {
         let owners = join_all(people.iter().map(|person| person.gets(&replica, KEYS)));
-        let staff = join_all((0..4).map(|_| administrator.patches(&replica, &by_staff, json!({ "name": "x" }))));
-        tokio::join!(owners, staff)
+        let administrators =
+            join_all((0..4).map(|_| administrator.patches(&replica, &admin_path, json!({ "name": "x" }))));
+        tokio::join!(owners, administrators)
     };
     let most = std::cell::Cell::new(0);
     let rows = database.superuser_pool().await;

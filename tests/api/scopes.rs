@@ -72,7 +72,7 @@ async fn the_right_to_administer_is_for_tokens_alone() {
         root.posts(&replica, KEYS, admin.clone()).await,
         root.posts(&replica, ALL_KEYS, for_bob).await,
         root.patches(&replica, &key.path(), admin.clone()).await,
-        root.patches(&replica, &format!("{ALL_KEYS}/{}", key.id), admin.clone()).await,
+        root.patches(&replica, &key.admin_path(), admin.clone()).await,
     ] {
         assert_eq!(answer.wrong_fields(), pairs(&[("/scopes", "scope_not_for_keys")]));
     }

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{
     actors::Person,
-    asking::{ALL_KEYS, Reply, pairs, replica, shared_replica},
+    asking::{Reply, pairs, replica, shared_replica},
     database::execute,
     replica::Replica,
 };
@@ -30,9 +30,9 @@ async fn a_key_is_changed_by_sending_back_what_was_shown_with_one_other_member()
     let (replica, alice, root) = (shared_replica().await, Person::of_this_test("alice"), Person::administrator());
     let limits = json!([{ "name": "hour", "limit": 100, "window": "1h" }]);
     let key = alice.creates(&replica, json!({ "limits": limits, "metadata": { "a": 1.50 }, "expiresIn": 3600 })).await;
-    let staffs = format!("{ALL_KEYS}/{}", key.id);
+    let path = key.admin_path();
     let refill = json!({ "amount": 5, "interval": "monthly", "day": 31 });
-    root.patches(&replica, &staffs, json!({ "credits": { "remaining": 20, "refill": refill } })).await.is(200);
+    root.patches(&replica, &path, json!({ "credits": { "remaining": 20, "refill": refill } })).await.is(200);
     assert_eq!(key.status(&replica).await, 200);
     let (first, shown) = {
         let reply = alice.gets(&replica, &key.path()).await;
@@ -52,7 +52,7 @@ async fn a_key_is_changed_by_sending_back_what_was_shown_with_one_other_member()
     let other_form = with(&shown, "/createdAt", json!(format!("{created}000+00:00")));
     alice.patches(&replica, &key.path(), other_form).await.is(200);
     // A balance that is not the one that was shown is set.
-    let fewer = root.patches(&replica, &staffs, with(&shown, "/credits/remaining", json!(3))).await.is(200);
+    let fewer = root.patches(&replica, &path, with(&shown, "/credits/remaining", json!(3))).await.is(200);
     assert_eq!((&fewer["credits"]["remaining"], &fewer["name"]), (&json!(3), &Value::Null));
 
     let bob = json!({ "id": "AGJvYg", "issuer": "", "subject": "bob" });

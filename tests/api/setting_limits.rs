@@ -19,10 +19,6 @@ fn shown(limit: &Value, by: &str) -> Value {
     shown
 }
 
-fn staffs(key: &MadeKey) -> String {
-    format!("{ALL_KEYS}/{}", key.id)
-}
-
 async fn puts(person: &Person, replica: &Replica, path: &str, body: Value) -> Reply {
     Reply::to(person.request(replica, Method::PUT, path).json(&body)).await
 }
@@ -117,7 +113,7 @@ async fn what_an_administrator_has_limited_its_owner_neither_loosens_nor_removes
     let (replica, alice, root) = (shared_replica().await, Person::of_this_test("alice"), Person::administrator());
     let own = json!({ "name": "own", "limit": 5, "window": "1h" });
     let key = alice.creates(&replica, json!({ "limits": [own] })).await;
-    let limited = root.patches(&replica, &staffs(&key), json!({ "limits": [own, minute(10)] })).await.is(200);
+    let limited = root.patches(&replica, &key.admin_path(), json!({ "limits": [own, minute(10)] })).await.is(200);
     // What the administrator has sent back as it was is still the owner's.
     let both = json!([shown(&own, "owner"), shown(&minute(10), "administrator")]);
     assert_eq!(limited["limits"], both);
@@ -152,7 +148,7 @@ async fn what_an_administrator_has_limited_its_owner_neither_loosens_nor_removes
     assert_eq!(rotated["limits"], json!([set_by("administrator")]), "a rotation is no way out");
     let key = MadeKey::of(rotated);
 
-    let given = root.patches(&replica, &staffs(&key), json!({ "limits": [set_by("owner")] })).await.is(200);
+    let given = root.patches(&replica, &key.admin_path(), json!({ "limits": [set_by("owner")] })).await.is(200);
     assert_eq!(given["limits"], json!([set_by("owner")]), "an administrator can hand it over");
     alice.patches(&replica, &key.path(), json!({ "limits": [] })).await.is(200);
     let theirs = json!({ "owner": { "subject": alice.subject() }, "limits": [minute(10)] });
@@ -167,13 +163,13 @@ async fn limits_bind_on_every_replica_when_the_change_is_answered() {
     let key = alice.creates(&replicas[0], json!({})).await;
     key.is_everywhere(&replicas, 200).await;
     let tight = json!({ "limits": [{ "name": "month", "limit": 1, "window": "month" }] });
-    root.patches(&replicas[1], &staffs(&key), tight.clone()).await.is(200);
+    root.patches(&replicas[1], &key.admin_path(), tight.clone()).await.is(200);
     let mut granted = 0;
     for replica in &replicas {
         granted += u32::from(key.status(replica).await == 200);
     }
     assert_eq!(granted, 1);
-    root.patches(&replicas[1], &staffs(&key), json!({ "limits": [] })).await.is(200);
+    root.patches(&replicas[1], &key.admin_path(), json!({ "limits": [] })).await.is(200);
     key.is_everywhere(&replicas, 200).await;
 
     let owner = key.body["owner"]["id"].as_str().expect("an id");

@@ -79,7 +79,7 @@ async fn what_is_no_time_of_rfc_3339_is_refused_in_every_body() {
     let key = alice.creates(&replica, json!({})).await;
     wrong_in_body(&replica, KEYS, "expiresAt", json!({})).await;
     wrong_in_body(&replica, ALL_KEYS, "expiresAt", json!({ "owner": { "subject": "bob" } })).await;
-    wrong_in_body(&replica, &format!("{ALL_KEYS}/{}/rotate", key.id), "expiresAt", json!({})).await;
+    wrong_in_body(&replica, &format!("{}/rotate", key.admin_path()), "expiresAt", json!({})).await;
     wrong_in_body(&replica, "/v1/admin/keys/revoke", "expiringBefore", json!({})).await;
     wrong_in_body(&replica, "/v1/admin/keys/revoke", "createdSince", json!({})).await;
     let token = json!({ "issuer": "", "tokenId": "1" });

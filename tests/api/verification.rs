@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use test_support::{
     PrivateCluster,
     actors::{Person, stranger},
-    asking::{ALL_KEYS, MadeKey, Reply, SHORT_LEASE, VERIFY, pairs, replica, shared_replica},
+    asking::{MadeKey, Reply, SHORT_LEASE, VERIFY, pairs, replica, shared_replica},
     eventually,
     replica::Replica,
 };
@@ -130,7 +130,7 @@ async fn explain_lists_every_check_that_fails_and_the_code_is_the_first() {
     alice.patches(&replica, &key.path(), json!({ "expiresIn": 1, "enabled": false })).await.is(200);
     let owner = key.body["owner"]["id"].as_str().expect("an id");
     root.posts(&replica, &format!("/v1/admin/owners/{owner}/disable"), json!({})).await.is(200);
-    root.deletes(&replica, &format!("{ALL_KEYS}/{}", key.id)).await.is(200);
+    root.deletes(&replica, &key.admin_path()).await.is(200);
     let all = ["revoked", "disabled", "owner_disabled", "expired", "address_not_allowed"];
     let mut all: Vec<Value> = all.iter().map(|code| json!({ "code": code })).collect();
     all.push(missing);

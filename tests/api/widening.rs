@@ -108,7 +108,7 @@ async fn an_owner_does_not_switch_on_what_an_administrator_has_switched_off() {
     let post = async |person: &Person, path: String| Reply::to(person.request(&replicas[0], Method::POST, &path)).await;
     for by_patch in [false, true] {
         let key = alice.creates(&replicas[0], json!({})).await;
-        let admin_path = format!("{ALL_KEYS}/{}", key.id);
+        let admin_path = key.admin_path();
         if by_patch {
             root.patches(&replicas[0], &admin_path, json!({ "enabled": false })).await.is(200);
         } else {
@@ -124,7 +124,7 @@ async fn an_owner_does_not_switch_on_what_an_administrator_has_switched_off() {
         let rotated = alice.posts(&replicas[0], &format!("{}/rotate", key.path()), json!({})).await.is(201);
         let successor = MadeKey::of(rotated);
         nobody_but_an_administrator_switches_on(&alice, &replicas[0], &successor).await;
-        let enabled = post(&root, format!("{ALL_KEYS}/{}/enable", successor.id)).await.is(200);
+        let enabled = post(&root, format!("{}/enable", successor.admin_path())).await.is(200);
         assert_eq!((&enabled["enabled"], &enabled["disabledBy"]), (&json!(true), &Value::Null));
         successor.is_everywhere(&replicas, 200).await;
         // Now it is the owner's again.
@@ -139,7 +139,7 @@ async fn an_administrator_who_switches_off_what_its_owner_has_switched_off_has_t
     let (replica, alice, root) = (shared_replica().await, Person::of_this_test("alice"), Person::administrator());
     let key = alice.creates(&replica, json!({ "enabled": false })).await;
     assert_eq!(key.body["disabledBy"], "owner");
-    let disable = format!("{ALL_KEYS}/{}/disable", key.id);
+    let disable = format!("{}/disable", key.admin_path());
     let disabled = Reply::to(root.request(&replica, Method::POST, &disable)).await;
     assert_eq!((disabled.header("etag"), &disabled.is(200)["disabledBy"]), (Some("\"2\""), &json!("administrator")));
     nobody_but_an_administrator_switches_on(&alice, &replica, &key).await;
@@ -163,7 +163,7 @@ async fn what_an_older_version_has_switched_off_or_on_is_as_if_its_owner_had_don
     let enable = format!("{}/enable", key.path());
     Reply::to(alice.request(&replica, Method::POST, &enable)).await.is(200);
     // Switched on behind an administrator's back, and off again: what was remembered is about another time.
-    Reply::to(root.request(&replica, Method::POST, &format!("{ALL_KEYS}/{}/disable", key.id))).await.is(200);
+    Reply::to(root.request(&replica, Method::POST, &format!("{}/disable", key.admin_path()))).await.is(200);
     switch(true).await;
     assert_eq!(alice.gets(&replica, &key.path()).await.is(200)["disabledBy"], Value::Null);
     switch(false).await;

@@ -113,6 +113,11 @@ impl MadeKey {
         format!("{KEYS}/{}", self.id)
     }
 
+    /// The path of the key for administrators.
+    pub fn admin_path(&self) -> String {
+        format!("{ALL_KEYS}/{}", self.id)
+    }
+
     /// The status of the protected resource for this key.
     pub async fn status(&self, replica: &Replica) -> u16 {
         self.holder.asks_for_the_resource(replica).await.status().as_u16()

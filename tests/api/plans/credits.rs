@@ -55,8 +55,8 @@ async fn a_plans_credits_come_with_it_to_every_replica_and_go_with_it() {
     assert_eq!(granted(&replicas, &key).await, 8, "all that there is, and no more");
     let own = alice.gets(&replicas[0], "/v1/plan").await.is(200)["credits"].clone();
     assert_eq!((&own["remaining"], &own["granted"]), (&json!(0), &json!(8)));
-    let by_staff = Person::administrator().gets(&replicas[0], &of_alice("plan")).await.is(200);
-    assert_eq!(by_staff["credits"], own);
+    let by_administrator = Person::administrator().gets(&replicas[0], &of_alice("plan")).await.is(200);
+    assert_eq!(by_administrator["credits"], own);
     // Who is put on it again has them already.
     assert_eq!(assign(&replicas[0], json!("free")).await["changed"], false);
     assert_eq!(granted(&replicas, &key).await, 0);
@@ -102,7 +102,7 @@ async fn a_plans_new_refill_is_that_of_everybody_who_has_its_credits() {
 }
 
 #[tokio::test]
-async fn credits_that_staff_have_set_are_the_owners_own_and_stay() {
+async fn credits_that_administrators_have_set_are_the_owners_own_and_stay() {
     let (replica, root) = (replica().await, Person::administrator());
     plan(&replica, "free", giving(8, json!(null), daily(5))).await;
     let own = json!({ "limits": [], "credits": { "remaining": 50 } });
@@ -113,7 +113,7 @@ async fn credits_that_staff_have_set_are_the_owners_own_and_stay() {
     plan(&replica, "free", giving(8, json!(9), daily(6))).await;
     assign(&replica, json!(null)).await;
     assert_eq!(credits(&replica).await, kept);
-    // What staff take away, the plan gives again only to whom staff put on it again.
+    // What administrators take away, the plan gives again only to whom they put on it again.
     assign(&replica, json!("free")).await;
     puts(&root, &replica, &of_alice("limits"), json!({ "limits": [], "credits": null })).await.is(200);
     assert_eq!(credits(&replica).await, Value::Null);
@@ -172,7 +172,7 @@ async fn whoever_goes_back_and_forth_between_plans_gets_no_more_of_each_than_it_
         assert_eq!(granted().await, expected, "{name} at {at}");
         assert_eq!(credits(&replica).await["fromPlan"], true);
     }
-    // Nor do staff give them again by mistake.
+    // Nor do administrators give them again by mistake.
     for name in [json!(null), json!("free"), json!("pro"), json!("free")] {
         assign(&replica, name).await;
     }
@@ -196,7 +196,7 @@ async fn whoever_comes_back_to_a_plan_finds_what_was_left_and_the_refill_of_the_
     left_days_ago(&replica, "free", 3).await;
     assert_eq!(comes_back().await, 20, "which is beyond the maximum of a refill");
     puts(&root, &replica, &of_alice("limits"), json!({ "limits": [], "credits": null })).await.is(200);
-    assert_eq!(comes_back().await, 8, "what staff take away, staff give again");
+    assert_eq!(comes_back().await, 8, "what administrators take away, they give again");
     // Without the days that they were not on it.
     plan(&replica, "free", giving(8, json!(30), daily(5))).await;
     assign(&replica, json!(null)).await;
