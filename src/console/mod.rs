@@ -7,10 +7,11 @@
 //! - `plans`: plans, for administrators and of whoever is signed in; `owners`: owners, for administrators
 //! - `allowance`: limits and credits in forms and on pages
 //! - `usage`, `audit`: the other pages; `chart`: uses as a drawing
-//! - `staff`: the overview and the replicas, for administrators
+//! - `administrators`: the overview and the replicas, which only they see
 //! - `assets`: the style sheet and the script
 
 mod access;
+mod administrators;
 mod allowance;
 mod assets;
 mod audit;
@@ -23,7 +24,6 @@ mod people;
 mod plans;
 mod routes;
 mod services;
-mod staff;
 mod texts;
 mod usage;
 

@@ -8,9 +8,9 @@ use actix_web::{
 
 use super::{
     access::headers::{self, HANDED_OVER},
-    assets, audit, fault, keys, owners, people, plans,
+    administrators, assets, audit, fault, keys, owners, people, plans,
     services::Console,
-    staff, usage,
+    usage,
 };
 
 /// Adds the pages to an application.
@@ -34,11 +34,11 @@ pub(crate) fn configure(app: &mut ServiceConfig, console: &Data<Console>) {
         .service(web::resource("/audit/export").route(page().to(audit::export)))
         .service(web::resource("/search").route(page().to(keys::to_home)).route(web::post().to(keys::search)))
         .service(web::resource("/find").route(page().to(keys::to_home)).route(web::post().to(keys::find)))
-        .service(web::resource("/overview").route(page().to(staff::overview)))
+        .service(web::resource("/overview").route(page().to(administrators::overview)))
         .service(
             web::resource("/all/sessions").route(page().to(people::list_all)).route(web::post().to(people::end_any)),
         )
-        .service(web::resource("/replicas").route(page().to(staff::replicas)))
+        .service(web::resource("/replicas").route(page().to(administrators::replicas)))
         .service(web::resource("/owners").route(page().to(owners::list)))
         .service(web::resource("/owners/one").route(page().to(owners::show)).route(web::post().to(owners::change)))
         .service(web::resource("/plan").route(page().to(plans::show_own)))

@@ -167,7 +167,7 @@ async fn what_is_dangerous_needs_a_proof_that_is_fresh() {
 }
 
 #[tokio::test]
-async fn staff_need_a_fresh_proof_to_make_keys_for_others_and_to_end_their_sessions() {
+async fn administrators_need_a_fresh_proof_to_make_keys_for_others_and_to_end_their_sessions() {
     let service = Service::start_with(&[("KEYWARD__CONSOLE__FRESH_SIGN_IN", "5m")]).await;
     let _alice = Browser::signed_in(&service).await;
     let issuer = service.provider.issuer();

@@ -107,7 +107,7 @@ impl Sessions {
     ///
     /// # Errors
     /// [`Undecided`] if some may not have ended. A retry is safe.
-    pub async fn end_for_staff(&self, ending: &SessionsEnding<'_>) -> Result<u64, Undecided> {
+    pub async fn end_of_others(&self, ending: &SessionsEnding<'_>) -> Result<u64, Undecided> {
         let mut ended = 0;
         loop {
             let batch = self.store.end_sessions_of_others(ending, ENDED_TOGETHER).await?;

@@ -87,7 +87,7 @@ pub(in crate::console) async fn end_any(
         _ => return Err(Fault::NotFound),
     };
     let ending = SessionsEnding { which, at: OffsetDateTime::now_utc(), author: &author };
-    let ended = console.sessions.end_for_staff(&ending).await.map_err(|error| Fault::outage(&request, &error))?;
+    let ended = console.sessions.end_of_others(&ending).await.map_err(|error| Fault::outage(&request, &error))?;
     console.gate.host.in_request(&request, &mut || tracing::info!(ended, "ended sessions of the console"));
     let back = owner.map_or_else(|| PAGE.to_owned(), |owner| format!("{PAGE}?owner={}", owner_id::write(&owner)));
     Ok(visitor.go_to_telling(&back, &Notice::counted(Done::Sessions, ended)))

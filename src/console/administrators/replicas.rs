@@ -17,7 +17,7 @@ use crate::{
 };
 
 #[derive(Template)]
-#[template(path = "staff/replicas.html")]
+#[template(path = "administrators/replicas.html")]
 struct ReplicasPage {
     frame: Frame,
     replicas: Vec<Row>,

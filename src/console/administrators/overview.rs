@@ -34,7 +34,7 @@ const CARDS: [(Risk, &str, &str, &str); 5] = [
 ];
 
 #[derive(Template)]
-#[template(path = "staff/overview.html")]
+#[template(path = "administrators/overview.html")]
 struct OverviewPage {
     frame: Frame,
     cards: Vec<Card>,
