@@ -10,7 +10,7 @@ use test_support::{
 #[tokio::test]
 async fn a_key_is_made_as_it_was_ordered_and_its_secret_is_shown_only_then() {
     let (replica, alice) = (replica().await, Person::named("alice"));
-    let order = json!({
+    let new_key = json!({
         "name": "Zoë’s deploy 🔑",
         "environment": "test",
         "scopes": ["orders:write", "orders:read", "orders:read"],
@@ -19,7 +19,7 @@ async fn a_key_is_made_as_it_was_ordered_and_its_secret_is_shown_only_then() {
         "allowedIps": ["127.0.0.1", "192.0.2.77/24", "2001:db8::1/32"],
         "enabled": true,
     });
-    let answer = alice.posts(&replica, KEYS, order.clone()).await;
+    let answer = alice.posts(&replica, KEYS, new_key.clone()).await;
     let made = MadeKey::of(answer.is(201));
     assert!(made.holder.key.starts_with(&format!("keyward_test_{}", made.id)), "{}", made.holder.key);
     assert_eq!(answer.header("cache-control"), Some("no-store"));
@@ -28,11 +28,11 @@ async fn a_key_is_made_as_it_was_ordered_and_its_secret_is_shown_only_then() {
 
     let mut expected = made.body.clone();
     expected.as_object_mut().expect("an object").remove("apiKey");
-    assert_eq!(expected["name"], order["name"]);
+    assert_eq!(expected["name"], new_key["name"]);
     assert_eq!(expected["environment"], "test");
     assert_eq!(expected["scopes"], json!(["orders:read", "orders:write"]));
     assert_eq!(expected["expiresAt"], "2030-01-31T10:00:00.123Z");
-    assert_eq!(expected["metadata"], order["metadata"]);
+    assert_eq!(expected["metadata"], new_key["metadata"]);
     assert_eq!(expected["allowedIps"], json!(["127.0.0.1/32", "192.0.2.0/24", "2001:db8::/32"]));
     assert_eq!((&expected["enabled"], &expected["state"]), (&json!(true), &json!("active")));
     assert_eq!((&expected["owner"]["issuer"], &expected["owner"]["subject"]), (&json!(""), &json!("alice")));

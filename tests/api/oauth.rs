@@ -39,8 +39,8 @@ async fn introspects(replica: &Replica, token: &str) -> Value {
 #[tokio::test]
 async fn a_good_key_is_active_and_says_what_it_is_good_for_rfc_7662_section_2_2() {
     let (replica, alice) = (shared_replica().await, Person::named("alice"));
-    let order = json!({ "scopes": ["read", "write"], "expiresAt": "2030-01-01T00:00:00Z", "environment": "test" });
-    let key = alice.creates(&replica, order).await;
+    let new_key = json!({ "scopes": ["read", "write"], "expiresAt": "2030-01-01T00:00:00Z", "environment": "test" });
+    let key = alice.creates(&replica, new_key).await;
     let answer = asks(&replica, INTROSPECT, &format!("token={}", key.holder.key)).await;
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     let expected = json!({

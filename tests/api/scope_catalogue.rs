@@ -78,8 +78,8 @@ async fn scopes_that_nobody_describes_are_refused_where_only_those_are_allowed()
     let wrong = alice.posts(&replica, KEYS, json!({ "scopes": ["orders:reads"] })).await;
     assert_eq!(wrong.wrong_fields(), refused);
     assert!(wrong.text.contains("unknown scope orders:reads;"), "{}", wrong.text);
-    let order = json!({ "scopes": ["orders:reads"], "owner": { "subject": "bob" } });
-    assert_eq!(Person::administrator().posts(&replica, ALL_KEYS, order).await.wrong_fields(), refused);
+    let new_key = json!({ "scopes": ["orders:reads"], "owner": { "subject": "bob" } });
+    assert_eq!(Person::administrator().posts(&replica, ALL_KEYS, new_key).await.wrong_fields(), refused);
     let key = alice.creates(&replica, json!({ "scopes": ["orders:read", "keyward:verify"] })).await;
     let wrong = alice.patches(&replica, &key.path(), json!({ "scopes": ["orders:read", "x"] })).await;
     assert_eq!(wrong.wrong_fields(), refused);

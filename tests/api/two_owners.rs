@@ -125,8 +125,8 @@ async fn an_administrator_reaches_the_keys_of_all() {
         // By the routes for owners, an administrator is an owner like any other.
         root.gets(&replica, &made.path()).await.is_problem(404, "not_found");
     }
-    let order = json!({ "owner": { "issuer": "https://one.example", "subject": "bob" }, "name": "for bob" });
-    let answer = root.posts(&replica, ALL_KEYS, order).await;
+    let new_key = json!({ "owner": { "issuer": "https://one.example", "subject": "bob" }, "name": "for bob" });
+    let answer = root.posts(&replica, ALL_KEYS, new_key).await;
     let made = answer.is(201);
     assert_eq!(answer.header("location"), Some(format!("{ALL_KEYS}/{}", made["id"].as_str().expect("id")).as_str()));
     let owner = made["owner"]["id"].as_str().expect("an id");

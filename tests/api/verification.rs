@@ -22,11 +22,11 @@ async fn asks_with_key(replica: &Replica, verifier: &MadeKey, question: Value) -
 #[tokio::test]
 async fn a_service_learns_what_a_good_key_is_and_asks_with_a_token_or_a_key() {
     let (replica, alice) = (shared_replica().await, Person::named("alice"));
-    let order = json!({
+    let new_key = json!({
         "scopes": ["read", "write"], "metadata": { "plan": "gold" }, "environment": "test",
         "expiresAt": "2030-01-01T00:00:00Z", "name": "for services, too",
     });
-    let key = alice.creates(&replica, order).await;
+    let key = alice.creates(&replica, new_key).await;
     let verifier = service().creates(&replica, json!({ "scopes": ["keyward:verify"] })).await;
     let question = json!({ "key": key.holder.key, "scopes": ["write"] });
     let expected = json!({
@@ -99,8 +99,8 @@ async fn who_may_not_verify_is_refused_and_two_credentials_at_once_are_no_reques
 #[tokio::test]
 async fn explain_lists_every_check_that_fails_and_the_code_is_the_first() {
     let (replica, alice, root) = (shared_replica().await, Person::of_this_test("alice"), Person::administrator());
-    let order = json!({ "scopes": ["read"], "allowedIps": ["192.0.2.0/24", "2001:db8::/32"], "expiresIn": 1 });
-    let key = alice.creates(&replica, order).await;
+    let new_key = json!({ "scopes": ["read"], "allowedIps": ["192.0.2.0/24", "2001:db8::/32"], "expiresIn": 1 });
+    let key = alice.creates(&replica, new_key).await;
     let asked = async |address: Value, scopes: Value| {
         let question = json!({ "key": key.holder.key, "scopes": scopes, "clientAddress": address, "explain": true });
         let answer = service().posts(&replica, VERIFY, question).await.is(200);

@@ -16,9 +16,9 @@ fn both() -> (Person, Person) {
 }
 
 async fn verifying_key(rich: &Person, replica: &Replica, more: Value) -> MadeKey {
-    let mut order = json!({ "scopes": ["keyward:verify", "orders:read"], "expiresIn": 3600 });
-    order.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
-    rich.creates(replica, order).await
+    let mut new_key = json!({ "scopes": ["keyward:verify", "orders:read"], "expiresIn": 3600 });
+    new_key.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    rich.creates(replica, new_key).await
 }
 
 #[tokio::test]
@@ -144,8 +144,8 @@ async fn an_administrator_who_switches_off_what_its_owner_has_switched_off_has_t
     assert_eq!((disabled.header("etag"), &disabled.is(200)["disabledBy"]), (Some("\"2\""), &json!("administrator")));
     nobody_but_an_administrator_switches_on(&alice, &replica, &key).await;
     // One that is made so is off by whoever has made it.
-    let order = json!({ "owner": { "subject": alice.subject() }, "enabled": false });
-    let made = MadeKey::of(root.posts(&replica, ALL_KEYS, order).await.is(201));
+    let new_key = json!({ "owner": { "subject": alice.subject() }, "enabled": false });
+    let made = MadeKey::of(root.posts(&replica, ALL_KEYS, new_key).await.is(201));
     nobody_but_an_administrator_switches_on(&alice, &replica, &made).await;
 }
 
