@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write, fs};
 
 use keyward::telemetry::metrics::{
     family::{Family, Label, Values},
-    table::GROUPS,
+    groups::GROUPS,
 };
 
 const BEGIN: &str = "<!-- What follows is made from the table of metrics: see CONTRIBUTING.md -->\n";

@@ -1,7 +1,8 @@
 //! Metrics for Prometheus.
 //!
 //! - `counting`: counters and histograms that many threads write and a scrape sums
-//! - `table`: every metric with its name, unit, type, labels and meaning; `docs/metrics.md` is made from it
+//! - `table`: every metric with its name, unit, type, labels and meaning; `groups`: their order, and their chapters in
+//!   `docs/metrics.md`
 //! - `labels`: every label with its values; `family`: what a metric and a label are
 //! - `exposition`: the text format
 //! - `process`: what the system knows of this process
@@ -14,6 +15,8 @@ pub mod counting;
 pub mod exposition;
 #[cfg(feature = "server")]
 pub mod family;
+#[cfg(feature = "server")]
+pub mod groups;
 #[cfg(feature = "server")]
 pub mod labels;
 #[cfg(feature = "server")]

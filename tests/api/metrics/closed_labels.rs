@@ -8,7 +8,7 @@ use keyward::{
     store::Statements,
     telemetry::metrics::{
         family::{Kind, Label, Values},
-        table::{self, GROUPS},
+        groups::{self, GROUPS},
     },
 };
 use reqwest::Method;
@@ -47,8 +47,8 @@ fn allowed(label: &Label) -> Option<BTreeSet<String>> {
 /// Every series of `scrape` has the labels of the table, with values that are allowed.
 fn are_of_the_table(scrape: &Scrape) {
     for (name, labels) in scrape.samples.keys() {
-        let base = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| table::family(name.strip_suffix(suffix)?));
-        let family = table::family(name).or(base.filter(|family| family.kind == Kind::Histogram));
+        let base = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| groups::family(name.strip_suffix(suffix)?));
+        let family = groups::family(name).or(base.filter(|family| family.kind == Kind::Histogram));
         let family = family.unwrap_or_else(|| panic!("{name} is not in the table"));
         let own: BTreeMap<_, _> = labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let mut expected: BTreeSet<_> = family.labels.iter().map(|label| label.name).collect();

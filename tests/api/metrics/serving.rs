@@ -5,7 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use keyward::telemetry::metrics::table::GROUPS;
+use keyward::telemetry::metrics::groups::GROUPS;
 use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{

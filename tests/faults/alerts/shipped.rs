@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use keyward::telemetry::metrics::{family::Kind, table::GROUPS};
+use keyward::telemetry::metrics::{family::Kind, groups::GROUPS};
 use regex::Regex;
 use serde_json::Value;
 
