@@ -9,9 +9,9 @@ use actix_web::{
 };
 use sha2::{Digest, Sha256};
 
-const CSS: &str = include_str!("assets/console.css");
-const JS: &str = include_str!("assets/console.js");
-const ICON: &str = include_str!("assets/icon.svg");
+const CSS: &str = include_str!("console.css");
+const JS: &str = include_str!("console.js");
+const ICON: &str = include_str!("icon.svg");
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
 static CSS_PATH: LazyLock<String> = LazyLock::new(|| path(CSS, "console.css"));

@@ -113,10 +113,10 @@ fn named(request: &HttpRequest, name: &str) -> Answer {
 fn file(name: &str) -> Option<File> {
     let ours = |media_type, text: &'static str| Some(File::new(media_type, Bytes::from_static(text.as_bytes())));
     match name {
-        INDEX => ours("text/html; charset=utf-8", include_str!("page/index.html")),
-        "index.css" => ours("text/css", include_str!("page/index.css")),
-        "favicon.svg" => ours("image/svg+xml", include_str!("page/favicon.svg")),
-        "swagger-initializer.js" => ours("text/javascript", include_str!("page/swagger-initializer.js")),
+        INDEX => ours("text/html; charset=utf-8", include_str!("index.html")),
+        "index.css" => ours("text/css", include_str!("index.css")),
+        "favicon.svg" => ours("image/svg+xml", include_str!("favicon.svg")),
+        "swagger-initializer.js" => ours("text/javascript", include_str!("swagger-initializer.js")),
         _ => drawing(name),
     }
 }
