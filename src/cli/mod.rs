@@ -7,8 +7,6 @@ mod doctor;
 mod hardening;
 mod healthcheck;
 mod keys;
-mod owner_limits;
-mod owner_plan;
 mod owners;
 mod plans;
 mod policy;

@@ -13,8 +13,14 @@ use keyward::{
 };
 use time::OffsetDateTime;
 
-use super::table;
-use crate::cli::shared::{Desk, Misuse, OwnerOptions, PAGE, now, output::print, print_json, tell_if_cut, values};
+use super::show::{name, scopes};
+use crate::cli::shared::{
+    Desk, Misuse, OwnerOptions, PAGE, now,
+    output::print,
+    print_json,
+    table::{columns, minute},
+    tell_if_cut, values,
+};
 
 /// List keys, newest first.
 #[derive(clap::Args)]
@@ -111,7 +117,7 @@ impl List {
             let prefix = desk.settings.key_prefix()?;
             print_json(&keys.iter().map(|key| Key::new(key, &prefix, now)).collect::<Vec<_>>())?;
         } else {
-            print(table::of_keys(&keys, now))?;
+            print(table(&keys, now))?;
         }
         tell_if_cut(keys.len(), self.limit);
         Ok(())
@@ -137,4 +143,24 @@ async fn read(
         }
         page = Page { after: listed.next, limit: left.min(PAGE) };
     }
+}
+
+/// One key per line, in columns.
+fn table(keys: &[ManagedKey], now: OffsetDateTime) -> String {
+    let header = ["ID", "STATE", "ENV", "OWNER", "NAME", "SCOPES", "CREATED", "EXPIRES", "LAST USED"];
+    let row = |key: &ManagedKey| {
+        let record = &key.record;
+        [
+            record.id.to_string(),
+            record.state(now).as_str().to_owned(),
+            record.environment.as_str().to_owned(),
+            record.owner.subject.to_string(),
+            name(key),
+            scopes(key),
+            minute(Some(key.created_at)),
+            minute(record.expires_at),
+            minute(key.last_use.map(|last| last.at)),
+        ]
+    };
+    columns(header, keys.iter().map(row))
 }

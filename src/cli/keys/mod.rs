@@ -4,19 +4,15 @@
 //! - `create`, `list`, `show`, `update`, `rotate`, `revoke`, `verify`, `hashes`, `forget_pepper`: one file per command
 //!   or pair of commands
 //! - `content`: the options for the content of a key
-//! - `listed`: key ids from files
-//! - `table`: keys as tables
 
 mod content;
 mod create;
 mod forget_pepper;
 mod hashes;
 mod list;
-mod listed;
 mod revoke;
 mod rotate;
 mod show;
-mod table;
 mod update;
 mod verify;
 

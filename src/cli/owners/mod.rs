@@ -1,5 +1,8 @@
 //! `keyward owners`: lists owners, and disables and enables them, directly on the database.
 
+mod limits;
+mod plan;
+
 use anyhow::bail;
 use keyward::{
     api::{OwnerDetails, wire::owner_id},
@@ -14,16 +17,16 @@ use keyward::{
     },
 };
 
-use super::{
-    owner_limits::{OwnersCredits, OwnersLimits},
-    owner_plan::OwnersPlan,
-    shared::{
-        DatabaseOptions, Desk, PAGE, WhichOwner, granted, now, operator,
-        output::{print, print_line},
-        print_json,
-        table::{actor, columns, facts, minute, or_dash},
-        tell_if_cut,
-    },
+use self::{
+    limits::{OwnersCredits, OwnersLimits},
+    plan::OwnersPlan,
+};
+use super::shared::{
+    DatabaseOptions, Desk, PAGE, WhichOwner, granted, now, operator,
+    output::{print, print_line},
+    print_json,
+    table::{actor, columns, facts, minute, or_dash},
+    tell_if_cut,
 };
 
 #[derive(clap::Args)]

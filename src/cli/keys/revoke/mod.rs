@@ -1,5 +1,7 @@
 //! `keyward keys revoke` and `revoke-many`
 
+mod listed;
+
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
@@ -19,7 +21,7 @@ use keyward::{
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::{listed, show::print_key};
+use super::show::print_key;
 use crate::cli::shared::{Desk, Misuse, OwnerOptions, granted, now, operator, output::print_line, print_json, values};
 
 /// Revoke a key, whoever owns it, or many. Returns when no replica accepts them any more.

@@ -10,7 +10,7 @@ use keyward::{
     },
 };
 
-use super::{
+use crate::cli::{
     plans::done,
     shared::{
         Desk, WhichOwner,

@@ -12,7 +12,7 @@ use keyward::{
     },
 };
 
-use super::shared::{
+use crate::cli::shared::{
     Desk, WhichOwner, credits, granted,
     limits::{asked, read, written},
     now, operator,
