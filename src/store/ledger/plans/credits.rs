@@ -4,7 +4,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::{
-    super::{credits, owner_limits},
+    super::{credits, owners::limits},
     plan_of,
 };
 use crate::domain::{
@@ -28,7 +28,7 @@ pub(super) async fn follow_plan(
 ) -> Result<Option<Value>, StoreError> {
     let owner = &assignment.owner;
     let holder = Holder::of_owner(owner);
-    let before = owner_limits::current(connection, owner).await?;
+    let before = limits::current(connection, owner).await?;
     let had = before.allowance.credits.as_ref();
     let goes_by_the_plan = match had {
         Some(had) => had.from_plan && is_other,
@@ -54,8 +54,8 @@ pub(super) async fn follow_plan(
             (CreditsChange::Remove, None)
         }
     };
-    let after = owner_limits::Current { version, ..before.clone() };
-    owner_limits::write(connection, owner, &after, assignment.at).await?;
+    let after = limits::Current { version, ..before.clone() };
+    limits::write(connection, owner, &after, assignment.at).await?;
     Ok(Some(change.to_json(had)))
 }
 

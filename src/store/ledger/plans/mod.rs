@@ -15,7 +15,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{super::rows::refill, Statement, Store, owner_limits};
+use super::{super::rows::refill, Statement, Store, owners::limits};
 use crate::domain::{
     ledger::{ChangeContext, Reach},
     limits::Limits,
@@ -86,7 +86,7 @@ impl PlanStore for Store {
         let work = async {
             let mut seat = self.to_read(reach).await?;
             let plan = plan_and_by(&mut seat.connection, owner).await?;
-            let own = owner_limits::current(&mut seat.connection, owner).await?.allowance;
+            let own = limits::current(&mut seat.connection, owner).await?.allowance;
             let limits = match &plan {
                 Some((plan, _)) => own.limits.over(&plan.content.limits),
                 None => own.limits,

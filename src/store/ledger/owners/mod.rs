@@ -1,4 +1,7 @@
-//! Disabled owners.
+//! Owners: which are disabled; below, the list of all, and the limits that their keys share.
+
+pub(super) mod limits;
+mod list;
 
 use serde_json::Map;
 use sqlx::PgConnection;

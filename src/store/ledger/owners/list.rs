@@ -5,14 +5,20 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{super::rows::ActorColumns, Store, conditions::with_state, plans::assigned_plan};
-use crate::domain::{
-    ledger::Reach,
-    listing::{KeyCounts, Listed, OwnerDisabled, OwnerFilter, OwnerStanding, Page, Place},
-    owner::Owner,
-    plan::PlanName,
-    ports::StoreError,
-    text::{ChangeReason, SearchText},
+use crate::{
+    domain::{
+        ledger::Reach,
+        listing::{KeyCounts, Listed, OwnerDisabled, OwnerFilter, OwnerStanding, Page, Place},
+        owner::Owner,
+        plan::PlanName,
+        ports::StoreError,
+        text::{ChangeReason, SearchText},
+    },
+    store::{
+        Store,
+        ledger::{conditions::with_state, plans::assigned_plan},
+        rows::ActorColumns,
+    },
 };
 
 /// The number of owners that a query examines for a filter. The list continues after them.
@@ -40,7 +46,7 @@ struct Row {
 }
 
 impl Store {
-    pub(super) async fn list_owners(
+    pub(in crate::store::ledger) async fn list_owners(
         &self,
         filter: &OwnerFilter,
         page: &Page,
@@ -69,7 +75,7 @@ impl Store {
         Ok(Listed { items, next })
     }
 
-    pub(super) async fn one_owner(
+    pub(in crate::store::ledger) async fn one_owner(
         &self,
         owner: &Owner,
         now: OffsetDateTime,

@@ -4,31 +4,36 @@ use serde_json::{Map, json};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use super::{
-    Store, audit, credits,
-    idempotency::{self, remember},
-    lock_owner,
-    owners::announce_keys_of,
-};
-use crate::domain::{
-    audit::Action,
-    ledger::{ChangeContext, Event, Reach, Refusal},
-    limits::{Credits, CreditsChange, Holder, Limits},
-    owner::Owner,
-    owner_limits::{OwnerAllowance, OwnerCredits, OwnerLimitsChange, OwnerLimitsChanged},
-    ports::StoreError,
-    role::Role,
+use super::announce_keys_of;
+use crate::{
+    domain::{
+        audit::Action,
+        ledger::{ChangeContext, Event, Reach, Refusal},
+        limits::{Credits, CreditsChange, Holder, Limits},
+        owner::Owner,
+        owner_limits::{OwnerAllowance, OwnerCredits, OwnerLimitsChange, OwnerLimitsChanged},
+        ports::StoreError,
+        role::Role,
+    },
+    store::{
+        Store,
+        ledger::{
+            audit, credits,
+            idempotency::{self, remember},
+            lock_owner,
+        },
+    },
 };
 
 impl Store {
-    pub(super) async fn limits_of_owner(&self, owner: &Owner) -> Result<OwnerAllowance, StoreError> {
+    pub(in crate::store::ledger) async fn limits_of_owner(&self, owner: &Owner) -> Result<OwnerAllowance, StoreError> {
         let mut seat = self.to_read(&Reach::Any).await?;
         Ok(current(&mut seat.connection, owner).await?.allowance)
     }
 
     /// Announces the change even if nothing changes, because whoever made it earlier may have failed after the commit,
     /// while waiting for the replicas.
-    pub(super) async fn replace_owner_limits(
+    pub(in crate::store::ledger) async fn replace_owner_limits(
         &self,
         change: &OwnerLimitsChange,
         by: ChangeContext<'_>,
@@ -86,9 +91,9 @@ impl Store {
 
 /// What a row has, with the version of the credits.
 #[derive(Clone, Default)]
-pub(super) struct Current {
-    pub(super) allowance: OwnerAllowance,
-    pub(super) version: Option<i64>,
+pub(in crate::store::ledger) struct Current {
+    pub(in crate::store::ledger) allowance: OwnerAllowance,
+    pub(in crate::store::ledger) version: Option<i64>,
 }
 
 fn decide(change: &OwnerLimitsChange, before: &OwnerAllowance) -> Result<(Limits, Option<CreditsChange>), Refusal> {
@@ -128,7 +133,10 @@ fn event(
     Event { action, details }
 }
 
-pub(super) async fn current(connection: &mut PgConnection, owner: &Owner) -> Result<Current, StoreError> {
+pub(in crate::store::ledger) async fn current(
+    connection: &mut PgConnection,
+    owner: &Owner,
+) -> Result<Current, StoreError> {
     let query = sqlx::query!(
         r#"SELECT limits::text AS "limits!", credits_version FROM owner_limits WHERE issuer = $1 AND subject = $2"#,
         &*owner.issuer,
@@ -146,7 +154,7 @@ pub(super) async fn current(connection: &mut PgConnection, owner: &Owner) -> Res
 
 /// An owner without limits and credits has no row, unless they have left credits of a plan, or a plan that they
 /// claimed.
-pub(super) async fn write(
+pub(in crate::store::ledger) async fn write(
     connection: &mut PgConnection,
     owner: &Owner,
     after: &Current,
