@@ -394,7 +394,7 @@ fn every_problem_code_is_documented_and_no_other() {
         from.split_once(end).expect("which is followed by that").0.to_owned()
     };
     let facts = between("src/api/wire/failure/reason.rs", "fn facts(&self)", "\n    }\n")
-        + &between("src/protect/refused.rs", "fn row(self)", "\n    }\n")
+        + &between("src/protect/response/refused.rs", "fn row(self)", "\n    }\n")
         + &between("src/server/refusal.rs", "fn facts(self)", "\n}\n");
     // In "StatusCode::…, "code", "Title"".
     let quoted = facts.split("StatusCode::").skip(1).filter_map(|fact| fact.split('"').nth(1));

@@ -11,8 +11,8 @@ use time::OffsetDateTime;
 
 use super::{
     BoundedLog, Cause, CredentialKind, Credentials, HostApp, LimitReport, Refused, TrustedProxies,
-    credentials::{self, Presented},
-    limit_headers,
+    request::credentials::{self, Presented},
+    response::limit_headers,
     rules::Rules,
 };
 use crate::{

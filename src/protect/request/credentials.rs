@@ -5,8 +5,10 @@ use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
-use super::{CredentialKind, Credentials};
-use crate::domain::{denial::Denial, secret::SecretString};
+use crate::{
+    domain::{denial::Denial, secret::SecretString},
+    protect::{CredentialKind, Credentials},
+};
 
 /// The header for API keys.
 pub(crate) const API_KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");

@@ -11,7 +11,7 @@ use actix_web::{
 };
 use serde_json::json;
 
-use super::{CredentialKind, LimitReport};
+use super::{challenge::CredentialKind, limit_headers::LimitReport};
 use crate::domain::denial::PublicDenial;
 
 /// Seconds until a client should retry. A database outage is over in about this time, or lasts long; a longer wait
