@@ -1,4 +1,18 @@
 //! The server: a replica that serves Keyward's own routes.
+//!
+//! - `preparation`: what must be there before it serves; `peppers`: whether the peppers are those of the database's
+//!   keys
+//! - `listen`: its addresses; `socket`: the optional Unix socket
+//! - `console`: the pages for people; `metrics`: gathers what all parts count
+//! - `stop`: how a replica stops
+
+mod console;
+mod listen;
+mod metrics;
+mod peppers;
+mod preparation;
+mod socket;
+mod stop;
 
 use std::{
     io,
@@ -12,16 +26,19 @@ use anyhow::Context;
 use tokio::signal::unix::Signal;
 use uuid::Uuid;
 
-use super::{
-    compose::{Composed, Sections, compose},
-    console::{self, Addresses, Shared},
+pub use self::stop::{Stop, StopOrders, Stopper};
+use self::{
+    console::{Addresses, Shared},
     listen::{Shown, SideServer, Sockets, address_for_operators},
-    member::{Housekeeping, Member},
     metrics::{Samples, Sources},
     peppers::Peppers,
     preparation::prepare,
     socket::SocketFile,
-    stop::{StopOrders, drain, hurried},
+    stop::{drain, hurried},
+};
+use super::{
+    compose::{Composed, Sections, compose},
+    member::{Housekeeping, Member},
 };
 use crate::{
     api::{Authorize, OwnRoutes, Readiness, Services, request_metrics::RequestCounts, routes::ENDPOINTS},
