@@ -7,6 +7,7 @@ use keyward::{
         key_record::{KeyState, ManagedKey},
         ledger::Reach,
         listing::{KeyFilter, KeyOrder, KeyTag, Page, words},
+        owner::Owner,
         scope::Scope,
         text::{KeyName, SearchText},
     },
@@ -41,6 +42,25 @@ pub(super) struct List {
     /// Only keys in this state; separate several by commas.
     #[arg(long, value_parser = values::state(), value_delimiter = ',')]
     state: Vec<KeyState>,
+    #[command(flatten)]
+    selection: Selection,
+    /// yes: only keys that were revoked with a reason that contains "leak"; no: all others.
+    #[arg(long, value_parser = values::yes_or_no())]
+    leaked: Option<bool>,
+    /// By what, with a minus before it for the last first. Keys of all owners: createdAt alone.
+    #[arg(long, value_name = "FIELD", value_parser = values::order(), allow_hyphen_values = true, default_value = "-createdAt")]
+    sort: KeyOrder,
+    /// The maximum number of keys to list.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    /// Print JSON: a list of keys as the API has them.
+    #[arg(long)]
+    json: bool,
+}
+
+// The conditions that `list` and `revoke-many` have in common.
+#[derive(clap::Args)]
+pub(super) struct Selection {
     /// Only keys of this environment.
     #[arg(long, value_parser = values::environment())]
     environment: Option<Environment>,
@@ -75,26 +95,13 @@ pub(super) struct List {
     /// without any.
     #[arg(long, value_parser = values::yes_or_no())]
     limited: Option<bool>,
-    /// yes: only keys that were revoked with a reason that contains "leak"; no: all others.
-    #[arg(long, value_parser = values::yes_or_no())]
-    leaked: Option<bool>,
-    /// By what, with a minus before it for the last first. Keys of all owners: createdAt alone.
-    #[arg(long, value_name = "FIELD", value_parser = values::order(), allow_hyphen_values = true, default_value = "-createdAt")]
-    sort: KeyOrder,
-    /// The maximum number of keys to list.
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
-    limit: u32,
-    /// Print JSON: a list of keys as the API has them.
-    #[arg(long)]
-    json: bool,
 }
 
-impl List {
-    pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<()> {
-        let now = now();
-        let filter = KeyFilter {
-            owner: self.owner.read(&desk.settings)?,
-            states: self.state,
+impl Selection {
+    pub(super) fn filter(self, owner: Option<Owner>, states: Vec<KeyState>) -> KeyFilter {
+        KeyFilter {
+            owner,
+            states,
             environment: self.environment,
             name: self.name,
             search: self.search,
@@ -106,8 +113,16 @@ impl List {
             used_since: self.used_since,
             never_expires: self.expires.is_some(),
             limited: self.limited,
-            leaked: self.leaked,
-        };
+            leaked: None,
+        }
+    }
+}
+
+impl List {
+    pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<()> {
+        let now = now();
+        let owner = self.owner.read(&desk.settings)?;
+        let filter = KeyFilter { leaked: self.leaked, ..self.selection.filter(owner, self.state) };
         if !self.sort.is_possible(filter.owner.as_ref()) {
             let only = "keys of all owners can be sorted by createdAt alone; name an owner with --owner or --subject";
             return Err(Misuse(only.to_owned()).into());

@@ -8,20 +8,11 @@ use anyhow::{Context, bail};
 use clap::ValueHint;
 use keyward::{
     config::KeyPolicy,
-    domain::{
-        api_key::{Environment, KeyId},
-        counted::counted,
-        key_record::KeyState,
-        ledger::Reach,
-        listing::{KeyFilter, KeyTag, words},
-        scope::Scope,
-        text::{ChangeReason, KeyName, SearchText},
-    },
+    domain::{api_key::KeyId, counted::counted, key_record::KeyState, ledger::Reach, text::ChangeReason},
 };
 use serde_json::json;
-use time::OffsetDateTime;
 
-use super::show::print_key;
+use super::{list::Selection, show::print_key};
 use crate::cli::shared::{Desk, Misuse, OwnerOptions, granted, now, operator, output::print_line, print_json, values};
 
 /// Revoke a key, whoever owns it, or many. Returns when no replica accepts them any more.
@@ -122,42 +113,11 @@ Examples:
 pub(super) struct RevokeMany {
     #[command(flatten)]
     owner: OwnerOptions,
-    /// Keys in this state; separate several by commas.
+    /// Only keys in this state; separate several by commas.
     #[arg(long, value_parser = values::living_state(), value_delimiter = ',')]
     state: Vec<KeyState>,
-    /// Keys of this environment.
-    #[arg(long, value_parser = values::environment())]
-    environment: Option<Environment>,
-    /// Keys with exactly this name.
-    #[arg(long)]
-    name: Option<KeyName>,
-    /// Keys with this in their name or description.
-    #[arg(long, value_name = "TEXT")]
-    search: Option<SearchText>,
-    /// Keys with this text in their metadata, such as team:payments.
-    #[arg(long, value_name = "NAME:TEXT")]
-    tag: Option<KeyTag>,
-    /// Keys that carry this scope.
-    #[arg(long, alias = "with-scope")]
-    scope: Option<Scope>,
-    /// Keys that expire before then.
-    #[arg(long, value_name = "INSTANT", value_parser = values::future)]
-    expiring_before: Option<OffsetDateTime>,
-    /// Keys that were made then or later.
-    #[arg(long, value_name = "INSTANT", value_parser = values::past)]
-    created_since: Option<OffsetDateTime>,
-    /// Keys that were made before, and not used since.
-    #[arg(long, value_name = "INSTANT", value_parser = values::past)]
-    unused_since: Option<OffsetDateTime>,
-    /// Keys that were used then or later.
-    #[arg(long, value_name = "INSTANT", value_parser = values::past)]
-    used_since: Option<OffsetDateTime>,
-    /// Keys that never expire.
-    #[arg(long, value_parser = [words::NEVER])]
-    expires: Option<String>,
-    /// yes: keys with a limit or credits, of their own, of their owner or of the owner's plan; no: keys without any.
-    #[arg(long, value_parser = values::yes_or_no())]
-    limited: Option<bool>,
+    #[command(flatten)]
+    selection: Selection,
     /// Revoke nothing, and tell how many keys there are.
     #[arg(long)]
     dry_run: bool,
@@ -171,23 +131,7 @@ pub(super) struct RevokeMany {
 
 impl RevokeMany {
     pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<()> {
-        let filter = KeyFilter {
-            owner: self.owner.read(&desk.settings)?,
-            states: self.state,
-            environment: self.environment,
-            name: self.name,
-            search: self.search,
-            tag: self.tag,
-            scope: self.scope,
-            expiring_before: self.expiring_before,
-            created_since: self.created_since,
-            unused_since: self.unused_since,
-            used_since: self.used_since,
-            never_expires: self.expires.is_some(),
-            limited: self.limited,
-            // Those are revoked already.
-            leaked: None,
-        };
+        let filter = self.selection.filter(self.owner.read(&desk.settings)?, self.state);
         // A forgotten condition must not revoke every key.
         if !filter.has_condition(&Reach::Any) {
             return Err(Misuse("name an owner with --owner or --subject, or another condition".to_owned()).into());
