@@ -17,8 +17,9 @@ use keyward::{
 use time::OffsetDateTime;
 
 use super::shared::{
-    DatabaseOptions, Desk, Misuse, OwnerOptions, PAGE,
+    DatabaseOptions, Desk, Misuse, OwnerOptions,
     output::{NotPrinted, print, print_line},
+    pages::each_page,
     print_json,
     table::{actor, columns, second},
     tell_if_cut, values,
@@ -114,13 +115,14 @@ impl List {
         if format == Format::Csv {
             print(csv_header())?;
         }
-        let listed = each_page(desk, &filter, limit, |events| match format {
-            Format::Table | Format::Json => {
-                kept.extend(events);
-                Ok(())
+        let read = async |page: &Page| desk.ledger().events(&filter, page, &Reach::Any).await;
+        let listed = each_page(limit, read, |events| {
+            match format {
+                Format::Table | Format::Json => kept.extend(events),
+                Format::Csv => print_lines(&csv_lines(&shown(events)))?,
+                Format::Ndjson => print(escaped_json(&ndjson(&shown(events))))?,
             }
-            Format::Csv => print_lines(&csv_lines(&shown(events))),
-            Format::Ndjson => print(escaped_json(&ndjson(&shown(events)))),
+            Ok(())
         })
         .await?;
         match format {
@@ -157,27 +159,6 @@ fn print_lines(lines: &str) -> Result<(), NotPrinted> {
         return print(lines);
     }
     lines.lines().try_for_each(|line| print_line(escaped(line)))
-}
-
-/// Returns the number of events.
-async fn each_page(
-    desk: &Desk,
-    filter: &EventFilter,
-    limit: u32,
-    mut take: impl FnMut(Vec<AuditEvent>) -> Result<(), NotPrinted>,
-) -> anyhow::Result<usize> {
-    let ledger = desk.ledger();
-    let mut left = limit;
-    let mut page = Page { after: None, limit: limit.min(PAGE) };
-    loop {
-        let listed = ledger.events(filter, &page, &Reach::Any).await?;
-        left = left.saturating_sub(u32::try_from(listed.items.len())?);
-        take(listed.items)?;
-        if listed.next.is_none() || left == 0 {
-            return Ok((limit - left) as usize);
-        }
-        page = Page { after: listed.next, limit: left.min(PAGE) };
-    }
 }
 
 fn shown(events: Vec<AuditEvent>) -> Vec<Event> {

@@ -22,11 +22,11 @@ use keyward::{
 };
 
 use super::shared::{
-    DatabaseOptions, Desk, PAGE, credits, granted,
+    DatabaseOptions, Desk, credits, granted,
     limits::{asked, read, written},
     now, operator,
     output::{print, print_line},
-    print_json,
+    pages, print_json,
     table::{columns, facts, or_dash, second},
     values,
 };
@@ -145,16 +145,7 @@ impl Plans {
 }
 
 async fn list(desk: &Desk, json: bool) -> anyhow::Result<()> {
-    let mut plans: Vec<plan::Plan> = Vec::new();
-    let mut page = Page { after: None, limit: PAGE };
-    loop {
-        let listed = desk.plans().plans(&page).await?;
-        plans.extend(listed.items);
-        match listed.next {
-            Some(after) => page.after = Some(after),
-            None => break,
-        }
-    }
+    let plans = pages::first(u32::MAX, async |page: &Page| desk.plans().plans(page).await).await?;
     if json {
         return print_json(&plans.iter().map(Plan::new).collect::<Vec<_>>());
     }

@@ -16,9 +16,9 @@ use time::OffsetDateTime;
 
 use super::show::{name, scopes};
 use crate::cli::shared::{
-    Desk, Misuse, OwnerOptions, PAGE, now,
+    Desk, Misuse, OwnerOptions, now,
     output::print,
-    print_json,
+    pages, print_json,
     table::{columns, minute},
     tell_if_cut, values,
 };
@@ -127,7 +127,8 @@ impl List {
             let only = "keys of all owners can be sorted by createdAt alone; name an owner with --owner or --subject";
             return Err(Misuse(only.to_owned()).into());
         }
-        let keys = read(desk, &filter, self.sort, self.limit, now).await?;
+        let read = async |page: &Page| desk.ledger().list(&filter, self.sort, page, &Reach::Any, now).await;
+        let keys = pages::first(self.limit, read).await?;
         if self.json {
             let prefix = desk.settings.key_prefix()?;
             print_json(&keys.iter().map(|key| Key::new(key, &prefix, now)).collect::<Vec<_>>())?;
@@ -136,27 +137,6 @@ impl List {
         }
         tell_if_cut(keys.len(), self.limit);
         Ok(())
-    }
-}
-
-async fn read(
-    desk: &Desk,
-    filter: &KeyFilter,
-    order: KeyOrder,
-    limit: u32,
-    now: OffsetDateTime,
-) -> anyhow::Result<Vec<ManagedKey>> {
-    let ledger = desk.ledger();
-    let mut keys: Vec<ManagedKey> = Vec::new();
-    let mut page = Page { after: None, limit: limit.min(PAGE) };
-    loop {
-        let listed = ledger.list(filter, order, &page, &Reach::Any, now).await?;
-        keys.extend(listed.items);
-        let left = limit.saturating_sub(u32::try_from(keys.len())?);
-        if listed.next.is_none() || left == 0 {
-            return Ok(keys);
-        }
-        page = Page { after: listed.next, limit: left.min(PAGE) };
     }
 }
 

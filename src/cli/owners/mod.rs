@@ -22,9 +22,9 @@ use self::{
     plan::OwnersPlan,
 };
 use super::shared::{
-    DatabaseOptions, Desk, PAGE, WhichOwner, granted, now, operator,
+    DatabaseOptions, Desk, WhichOwner, granted, now, operator,
     output::{print, print_line},
-    print_json,
+    pages, print_json,
     table::{actor, columns, facts, minute, or_dash},
     tell_if_cut,
 };
@@ -134,7 +134,9 @@ impl Owners {
 impl List {
     async fn run(self, desk: &Desk) -> anyhow::Result<()> {
         let disabled = self.state.map(|state| state == State::Disabled);
-        let owners = read(desk, &OwnerFilter { disabled, search: self.search, plan: self.plan }, self.limit).await?;
+        let (filter, now) = (OwnerFilter { disabled, search: self.search, plan: self.plan }, now());
+        let read = async |page: &Page| desk.ledger().owners(&filter, page, now).await;
+        let owners = pages::first(self.limit, read).await?;
         let listed = owners.len();
         if self.json {
             print_json(&owners.into_iter().map(OwnerDetails::from).collect::<Vec<_>>())?;
@@ -144,21 +146,6 @@ impl List {
         }
         tell_if_cut(listed, self.limit);
         Ok(())
-    }
-}
-
-async fn read(desk: &Desk, filter: &OwnerFilter, limit: u32) -> anyhow::Result<Vec<OwnerStanding>> {
-    let (ledger, now) = (desk.ledger(), now());
-    let mut owners: Vec<OwnerStanding> = Vec::new();
-    let mut page = Page { after: None, limit: limit.min(PAGE) };
-    loop {
-        let listed = ledger.owners(filter, &page, now).await?;
-        owners.extend(listed.items);
-        let left = limit.saturating_sub(u32::try_from(owners.len())?);
-        if listed.next.is_none() || left == 0 {
-            return Ok(owners);
-        }
-        page = Page { after: listed.next, limit: left.min(PAGE) };
     }
 }
 

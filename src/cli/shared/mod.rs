@@ -3,6 +3,7 @@
 //! - `database`: on which database, and what a command works with there
 //! - `limits`, `credits`: how they are written as options
 //! - `owner`: whose keys are meant
+//! - `pages`: lists, read page by page
 //! - `values`: what an option may be
 //! - `table`: output for people
 //! - `refusal`: why something is not done
@@ -15,6 +16,7 @@ mod leases;
 pub(in crate::cli) mod limits;
 pub(super) mod output;
 mod owner;
+pub(super) mod pages;
 mod refusal;
 pub(super) mod table;
 pub(super) mod values;
@@ -32,9 +34,6 @@ pub(super) use self::{
 
 /// The heading of the options that lead to a `keyward dev`, in the help of each command.
 pub(super) const WITH_DEV: &str = "With `keyward dev`";
-
-/// The number of rows per read from the database.
-pub(super) const PAGE: u32 = 500;
 
 /// The command line is contradictory in a way that clap does not detect. The exit code is that of any misuse.
 #[derive(Debug)]
