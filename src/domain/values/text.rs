@@ -33,102 +33,66 @@ fn line(text: &str, max: usize) -> Result<Box<str>, InvalidText> {
     if sound { Ok(text.into()) } else { Err(InvalidText { max }) }
 }
 
-/// The owner's name for a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyName(Box<str>);
+/// A type for such a line. `stored`: it can also come from the database.
+macro_rules! one_line {
+    ($(#[$doc:meta])* $name:ident, $max:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $name(Box<str>);
 
-impl KeyName {
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+        impl $name {
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
 
-    /// A name from the database.
-    pub fn from_stored(text: String) -> Self {
-        Self(text.into())
-    }
+        impl std::str::FromStr for $name {
+            type Err = InvalidText;
+
+            fn from_str(text: &str) -> Result<Self, InvalidText> {
+                line(text, $max).map(Self)
+            }
+        }
+    };
+    ($(#[$doc:meta])* $name:ident, $max:ident, stored) => {
+        one_line!($(#[$doc])* $name, $max);
+
+        impl $name {
+            /// A text from the database.
+            pub fn from_stored(text: String) -> Self {
+                Self(text.into())
+            }
+        }
+    };
 }
 
-impl std::str::FromStr for KeyName {
-    type Err = InvalidText;
-
-    fn from_str(text: &str) -> Result<Self, InvalidText> {
-        line(text, NAME_MAX).map(Self)
-    }
+one_line! {
+    /// The owner's name for a key.
+    KeyName, NAME_MAX, stored
 }
-
-/// What to call a person.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PersonName(Box<str>);
-
-impl PersonName {
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+one_line! {
+    /// What to call a person.
+    PersonName, NAME_MAX
 }
-
-impl std::str::FromStr for PersonName {
-    type Err = InvalidText;
-
-    fn from_str(text: &str) -> Result<Self, InvalidText> {
-        line(text, NAME_MAX).map(Self)
-    }
+one_line! {
+    /// The owner's description of a key's purpose.
+    KeyDescription, DESCRIPTION_MAX, stored
 }
-
-/// The owner's description of a key's purpose.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyDescription(Box<str>);
-
-impl KeyDescription {
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// A description from the database.
-    pub fn from_stored(text: String) -> Self {
-        Self(text.into())
-    }
+one_line! {
+    /// What an operator says about a scope: its description, or the group that it belongs to.
+    ScopeText, SCOPE_TEXT_MAX
 }
-
-impl std::str::FromStr for KeyDescription {
-    type Err = InvalidText;
-
-    fn from_str(text: &str) -> Result<Self, InvalidText> {
-        line(text, DESCRIPTION_MAX).map(Self)
-    }
+one_line! {
+    /// A text to search for.
+    SearchText, NAME_MAX
 }
-
-/// What an operator says about a scope: its description, or the group that it belongs to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ScopeText(Box<str>);
-
-impl ScopeText {
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+one_line! {
+    /// The reason for a change, such as a revocation or disabling an owner.
+    ChangeReason, REASON_MAX, stored
 }
-
-impl std::str::FromStr for ScopeText {
-    type Err = InvalidText;
-
-    fn from_str(text: &str) -> Result<Self, InvalidText> {
-        line(text, SCOPE_TEXT_MAX).map(Self)
-    }
-}
-
-/// A text to search for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SearchText(Box<str>);
 
 impl SearchText {
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// Whether `text` contains it, case-insensitively.
     pub fn is_within(&self, text: &str) -> bool {
         text.to_lowercase().contains(&self.0.to_lowercase())
@@ -145,38 +109,6 @@ impl SearchText {
         }
         pattern.push('%');
         pattern
-    }
-}
-
-impl std::str::FromStr for SearchText {
-    type Err = InvalidText;
-
-    fn from_str(text: &str) -> Result<Self, InvalidText> {
-        line(text, NAME_MAX).map(Self)
-    }
-}
-
-/// The reason for a change, such as a revocation or disabling an owner.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChangeReason(Box<str>);
-
-impl ChangeReason {
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// A reason from the database.
-    pub fn from_stored(text: String) -> Self {
-        Self(text.into())
-    }
-}
-
-impl std::str::FromStr for ChangeReason {
-    type Err = InvalidText;
-
-    fn from_str(text: &str) -> Result<Self, InvalidText> {
-        line(text, REASON_MAX).map(Self)
     }
 }
 
