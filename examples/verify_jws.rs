@@ -32,7 +32,7 @@ fn judge(line: &str) -> Result<(), String> {
     let question = strict_json::object(line.as_bytes()).ok_or("the line is no JSON object, or repeats a member")?;
     let keys = keys(&question)?;
     let jws = question.get("jws").and_then(Value::as_str).ok_or("jws is no text in the compact form")?;
-    verify(jws.as_bytes(), &keys, &HeaderPolicy::default()).map(drop).map_err(|fault| fault.code().to_owned())
+    verify(jws.as_bytes(), &keys, &HeaderPolicy::default()).map(drop).map_err(|fault| fault.as_str().to_owned())
 }
 
 /// The keys are handed in, so a shared secret may be among them.

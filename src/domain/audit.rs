@@ -10,7 +10,7 @@ use serde_json::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{api_key::KeyId, owner::Owner};
+use super::{api_key::KeyId, owner::Owner, worded_enum::worded_enum};
 
 /// Who did something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,101 +60,47 @@ impl Author {
     }
 }
 
-/// The kind of an audit event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// A key was created.
-    KeyCreated,
-    /// A key's scopes, metadata or other fields were changed.
-    KeyUpdated,
-    /// A key got a successor.
-    KeyRotated,
-    /// A key was disabled.
-    KeyDisabled,
-    /// A key was enabled.
-    KeyEnabled,
-    /// A key was revoked.
-    KeyRevoked,
-    /// The credits of a key were topped up or set.
-    KeyCreditsChanged,
-    /// An owner was disabled: all of their keys are refused.
-    OwnerDisabled,
-    /// An owner was enabled.
-    OwnerEnabled,
-    /// The limits that all keys of an owner share were changed.
-    OwnerLimitsChanged,
-    /// The credits that all keys of an owner share were topped up or set.
-    OwnerCreditsChanged,
-    /// An owner got another plan, or none.
-    OwnerPlanChanged,
-    /// A plan was created.
-    PlanCreated,
-    /// A plan's limits or caps were changed.
-    PlanChanged,
-    /// A plan was deleted.
-    PlanDeleted,
-    /// A token was revoked by its id.
-    TokenRevoked,
-    /// All tokens of a subject that were issued before an instant were revoked.
-    SubjectTokensRevoked,
-    /// An administrator ended sessions of the console.
-    SessionsEnded,
-    /// A link was made that opens a session of an owner in the console.
-    SessionHandedOver,
-}
-
-impl Action {
-    /// Every action.
-    pub const ALL: [Self; 19] = [
-        Self::KeyCreated,
-        Self::KeyUpdated,
-        Self::KeyRotated,
-        Self::KeyDisabled,
-        Self::KeyEnabled,
-        Self::KeyRevoked,
-        Self::KeyCreditsChanged,
-        Self::OwnerDisabled,
-        Self::OwnerEnabled,
-        Self::OwnerLimitsChanged,
-        Self::OwnerCreditsChanged,
-        Self::OwnerPlanChanged,
-        Self::PlanCreated,
-        Self::PlanChanged,
-        Self::PlanDeleted,
-        Self::TokenRevoked,
-        Self::SubjectTokensRevoked,
-        Self::SessionsEnded,
-        Self::SessionHandedOver,
-    ];
-
-    /// The word in the database and in responses.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::KeyCreated => "key.created",
-            Self::KeyUpdated => "key.updated",
-            Self::KeyRotated => "key.rotated",
-            Self::KeyDisabled => "key.disabled",
-            Self::KeyEnabled => "key.enabled",
-            Self::KeyRevoked => "key.revoked",
-            Self::KeyCreditsChanged => "key.credits_changed",
-            Self::OwnerDisabled => "owner.disabled",
-            Self::OwnerEnabled => "owner.enabled",
-            Self::OwnerLimitsChanged => "owner.limits_changed",
-            Self::OwnerCreditsChanged => "owner.credits_changed",
-            Self::OwnerPlanChanged => "owner.plan_changed",
-            Self::PlanCreated => "plan.created",
-            Self::PlanChanged => "plan.changed",
-            Self::PlanDeleted => "plan.deleted",
-            Self::TokenRevoked => "token.revoked",
-            Self::SubjectTokensRevoked => "subject.tokens_revoked",
-            Self::SessionsEnded => "sessions.ended",
-            Self::SessionHandedOver => "session.handed_over",
-        }
-    }
-
-    /// The action with this name.
-    pub fn of(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|action| action.as_str() == word)
+worded_enum! {
+    /// The kind of an audit event.
+    pub enum Action {
+        /// A key was created.
+        KeyCreated => "key.created",
+        /// A key's scopes, metadata or other fields were changed.
+        KeyUpdated => "key.updated",
+        /// A key got a successor.
+        KeyRotated => "key.rotated",
+        /// A key was disabled.
+        KeyDisabled => "key.disabled",
+        /// A key was enabled.
+        KeyEnabled => "key.enabled",
+        /// A key was revoked.
+        KeyRevoked => "key.revoked",
+        /// The credits of a key were topped up or set.
+        KeyCreditsChanged => "key.credits_changed",
+        /// An owner was disabled: all of their keys are refused.
+        OwnerDisabled => "owner.disabled",
+        /// An owner was enabled.
+        OwnerEnabled => "owner.enabled",
+        /// The limits that all keys of an owner share were changed.
+        OwnerLimitsChanged => "owner.limits_changed",
+        /// The credits that all keys of an owner share were topped up or set.
+        OwnerCreditsChanged => "owner.credits_changed",
+        /// An owner got another plan, or none.
+        OwnerPlanChanged => "owner.plan_changed",
+        /// A plan was created.
+        PlanCreated => "plan.created",
+        /// A plan's limits or caps were changed.
+        PlanChanged => "plan.changed",
+        /// A plan was deleted.
+        PlanDeleted => "plan.deleted",
+        /// A token was revoked by its id.
+        TokenRevoked => "token.revoked",
+        /// All tokens of a subject that were issued before an instant were revoked.
+        SubjectTokensRevoked => "subject.tokens_revoked",
+        /// An administrator ended sessions of the console.
+        SessionsEnded => "sessions.ended",
+        /// A link was made that opens a session of an owner in the console.
+        SessionHandedOver => "session.handed_over",
     }
 }
 

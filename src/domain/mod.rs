@@ -27,7 +27,7 @@ pub mod usage;
 mod values;
 mod verdicts;
 
-pub(crate) use self::values::version;
+pub(crate) use self::values::{version, worded_enum};
 pub use self::{
     keys::{api_key, key_record, ledger, listing, metadata, precondition},
     owners::{owner, owner_id, owner_limits},

@@ -134,7 +134,7 @@ impl TryFrom<ManagedRow> for ManagedKey {
 
     fn try_from(row: ManagedRow) -> Result<Self, StoreError> {
         // Older versions do not record who disabled a key; that counts as the owner.
-        let named = Role::ALL.into_iter().find(|by| row.disabled_by.as_deref() == Some(by.as_str()));
+        let named = row.disabled_by.as_deref().and_then(Role::of);
         let disabled_by = (!row.enabled).then(|| named.unwrap_or(Role::Owner));
         let version = row.version.try_into().map_err(|_| corrupt(row.id, "version 0"))?;
         let creator = ActorColumns {

@@ -2,41 +2,29 @@
 
 use jsonwebtoken::Algorithm;
 
-/// A signature algorithm of RFC 7518 §3.1 or RFC 8037 §3.1. `none` is not among them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "each is named as its RFC names it")]
-pub enum SignatureAlgorithm {
-    Hs256,
-    Hs384,
-    Hs512,
-    Rs256,
-    Rs384,
-    Rs512,
-    Ps256,
-    Ps384,
-    Ps512,
-    Es256,
-    Es384,
-    /// With the curve Ed25519 only.
-    EdDsa,
+use crate::domain::worded_enum::worded_enum;
+
+worded_enum! {
+    /// A signature algorithm of RFC 7518 §3.1 or RFC 8037 §3.1, by its `alg` name. `none` is not among them.
+    #[allow(missing_docs, reason = "each is named as its RFC names it")]
+    pub enum SignatureAlgorithm {
+        Hs256 => "HS256",
+        Hs384 => "HS384",
+        Hs512 => "HS512",
+        Rs256 => "RS256",
+        Rs384 => "RS384",
+        Rs512 => "RS512",
+        Ps256 => "PS256",
+        Ps384 => "PS384",
+        Ps512 => "PS512",
+        Es256 => "ES256",
+        Es384 => "ES384",
+        /// With the curve Ed25519 only.
+        EdDsa => "EdDSA",
+    }
 }
 
 impl SignatureAlgorithm {
-    /// Every algorithm.
-    pub(super) const ALL: [Self; 12] = [
-        Self::Hs256,
-        Self::Hs384,
-        Self::Hs512,
-        Self::Rs256,
-        Self::Rs384,
-        Self::Rs512,
-        Self::Ps256,
-        Self::Ps384,
-        Self::Ps512,
-        Self::Es256,
-        Self::Es384,
-        Self::EdDsa,
-    ];
     /// The algorithms with an RSA key; every such key can be used with all of them.
     pub(super) const RSA: [Self; 6] = [Self::Rs256, Self::Rs384, Self::Rs512, Self::Ps256, Self::Ps384, Self::Ps512];
     /// The algorithms with a key on a NIST curve, each with a curve of its own.
@@ -46,21 +34,7 @@ impl SignatureAlgorithm {
 
     /// The algorithm with this `alg` name. `Ed25519` means EdDSA with that curve (RFC 9864 §2.2).
     pub fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "HS256" => Self::Hs256,
-            "HS384" => Self::Hs384,
-            "HS512" => Self::Hs512,
-            "RS256" => Self::Rs256,
-            "RS384" => Self::Rs384,
-            "RS512" => Self::Rs512,
-            "PS256" => Self::Ps256,
-            "PS384" => Self::Ps384,
-            "PS512" => Self::Ps512,
-            "ES256" => Self::Es256,
-            "ES384" => Self::Es384,
-            "EdDSA" | "Ed25519" => Self::EdDsa,
-            _ => return None,
-        })
+        if name == "Ed25519" { Some(Self::EdDsa) } else { Self::of(name) }
     }
 
     /// The minimum length of a shared secret in bytes, which is the length of the hash (RFC 7518 §3.2).

@@ -44,7 +44,7 @@ pub struct IdToken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdTokenFault {
     /// As other tokens may be refused.
-    #[error("{}", .0.code())]
+    #[error("{}", .0.as_str())]
     Token(TokenFault),
     /// It is not about the request that was made.
     #[error("nonce")]

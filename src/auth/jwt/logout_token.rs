@@ -43,7 +43,7 @@ pub struct LogoutToken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LogoutTokenFault {
     /// As other tokens may be refused.
-    #[error("{}", .0.code())]
+    #[error("{}", .0.as_str())]
     Token(TokenFault),
     /// It is about no logout.
     #[error("events")]

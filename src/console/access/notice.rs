@@ -12,79 +12,51 @@ use super::{
     sealed,
     visitor::Visitor,
 };
-use crate::{auth::lifecycle::Propagated, console::texts::EN, domain::api_key::Keyring, telemetry::outage::millis};
+use crate::{
+    auth::lifecycle::Propagated,
+    console::texts::EN,
+    domain::{api_key::Keyring, worded_enum::worded_enum},
+    telemetry::outage::millis,
+};
 
 /// The parameter of the address.
 pub(super) const PARAMETER: &str = "done";
 /// How long a page says it, in seconds: for the way of the browser, and for whoever looks at the page again.
 const LASTS: i64 = 600;
 
-/// What was done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Done {
-    /// A key, an owner or a plan was changed.
-    Edited,
-    /// A key was disabled.
-    Disabled,
-    /// A key was enabled.
-    Enabled,
-    /// A key was revoked.
-    Revoked,
-    /// Several keys were revoked.
-    Keys,
-    /// Several keys were disabled.
-    KeysDisabled,
-    /// The key was found whose whole text was looked for.
-    Found,
-    /// A key was changed, but for limits of an administrator.
-    LimitsStay,
-    /// Credits were topped up.
-    ToppedUp,
-    /// A plan was deleted.
-    PlanDeleted,
-    /// An owner was disabled.
-    OwnerDisabled,
-    /// An owner was enabled.
-    OwnerEnabled,
-    /// Sessions were ended.
-    Sessions,
+worded_enum! {
+    /// What was done.
+    pub(crate) enum Done {
+        /// A key, an owner or a plan was changed.
+        Edited => "edited",
+        /// A key was disabled.
+        Disabled => "disabled",
+        /// A key was enabled.
+        Enabled => "enabled",
+        /// A key was revoked.
+        Revoked => "revoked",
+        /// Several keys were revoked.
+        Keys => "keys",
+        /// Several keys were disabled.
+        KeysDisabled => "keys-disabled",
+        /// The key was found whose whole text was looked for.
+        Found => "found",
+        /// A key was changed, but for limits of an administrator.
+        LimitsStay => "limits-stay",
+        /// Credits were topped up.
+        ToppedUp => "topped-up",
+        /// A plan was deleted.
+        PlanDeleted => "plan-deleted",
+        /// An owner was disabled.
+        OwnerDisabled => "owner-disabled",
+        /// An owner was enabled.
+        OwnerEnabled => "owner-enabled",
+        /// Sessions were ended.
+        Sessions => "sessions",
+    }
 }
 
 impl Done {
-    const ALL: [Self; 13] = [
-        Self::Edited,
-        Self::Disabled,
-        Self::Enabled,
-        Self::Revoked,
-        Self::Keys,
-        Self::KeysDisabled,
-        Self::Found,
-        Self::LimitsStay,
-        Self::ToppedUp,
-        Self::PlanDeleted,
-        Self::OwnerDisabled,
-        Self::OwnerEnabled,
-        Self::Sessions,
-    ];
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Edited => "edited",
-            Self::Disabled => "disabled",
-            Self::Enabled => "enabled",
-            Self::Revoked => "revoked",
-            Self::Keys => "keys",
-            Self::KeysDisabled => "keys-disabled",
-            Self::Found => "found",
-            Self::LimitsStay => "limits-stay",
-            Self::ToppedUp => "topped-up",
-            Self::PlanDeleted => "plan-deleted",
-            Self::OwnerDisabled => "owner-disabled",
-            Self::OwnerEnabled => "owner-enabled",
-            Self::Sessions => "sessions",
-        }
-    }
-
     fn text(self) -> &'static str {
         match self {
             Self::Edited => EN.edited,
@@ -174,7 +146,7 @@ impl Notice {
         sealed::seal(
             keyring,
             &purpose(session, path),
-            &format!("{}.{count}.{}.{replicas}", self.done.word(), self.already),
+            &format!("{}.{count}.{}.{replicas}", self.done.as_str(), self.already),
             now,
         )
     }
@@ -186,7 +158,7 @@ impl Notice {
         let (word, count, already, replicas) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         let numbers: Vec<u64> = replicas.split('-').map_while(|one| one.parse().ok()).collect();
         Some(Self {
-            done: Done::ALL.into_iter().find(|done| done.word() == word)?,
+            done: Done::of(word)?,
             count: count.parse().ok(),
             already: already.parse().ok()?,
             replicas: numbers.try_into().ok(),

@@ -17,6 +17,7 @@ use crate::domain::{
     role::Role,
     scope::Scopes,
     text::{KeyDescription, KeyName},
+    worded_enum::worded_enum,
 };
 
 /// The maximum number of networks that a key can be bound to.
@@ -197,39 +198,23 @@ impl AllowedIps {
     }
 }
 
-/// The state of a key, as lists show it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyState {
-    /// The key is accepted.
-    Active,
-    /// The key or its owner is disabled.
-    Disabled,
-    /// The key has expired.
-    Expired,
-    /// The key was revoked.
-    Revoked,
+worded_enum! {
+    /// The state of a key, as lists show it.
+    pub enum KeyState {
+        /// The key is accepted.
+        Active => "active",
+        /// The key or its owner is disabled.
+        Disabled => "disabled",
+        /// The key has expired.
+        Expired => "expired",
+        /// The key was revoked.
+        Revoked => "revoked",
+    }
 }
 
 impl KeyState {
-    /// Every state.
-    pub const ALL: [Self; 4] = [Self::Active, Self::Disabled, Self::Expired, Self::Revoked];
     /// Every state from which a key can be revoked.
     pub const LIVING: [Self; 3] = [Self::Active, Self::Disabled, Self::Expired];
-
-    /// The word in responses and filters.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Disabled => "disabled",
-            Self::Expired => "expired",
-            Self::Revoked => "revoked",
-        }
-    }
-
-    /// The state with this name.
-    pub fn of(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == word)
-    }
 }
 
 /// The version of a new key.

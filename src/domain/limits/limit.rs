@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Window;
-use crate::domain::role::Role;
+use crate::domain::{role::Role, worded_enum::worded_enum};
 
 /// The largest amount, which a structured field can carry (RFC 9651 §3.3.1) and JavaScript can count.
 pub const AMOUNT_MAX: u64 = 1_000_000_000_000;
@@ -27,31 +27,15 @@ pub struct Limit {
     pub set_by: Role,
 }
 
-/// What becomes of a request if it can't be counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum OnOutage {
-    /// It could not be decided: 503.
-    #[default]
-    Refuse,
-    /// It is admitted and not counted.
-    Admit,
-}
-
-impl OnOutage {
-    /// Every value.
-    pub const ALL: [Self; 2] = [Self::Refuse, Self::Admit];
-
-    /// The word in the database and in responses.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Refuse => "refuse",
-            Self::Admit => "admit",
-        }
-    }
-
-    /// The value with this name.
-    pub fn of(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|value| value.as_str() == word)
+worded_enum! {
+    /// What becomes of a request if it can't be counted.
+    #[derive(Default, Hash)]
+    pub enum OnOutage {
+        /// It could not be decided: 503.
+        #[default]
+        Refuse => "refuse",
+        /// It is admitted and not counted.
+        Admit => "admit",
     }
 }
 

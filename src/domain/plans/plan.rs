@@ -13,6 +13,7 @@ use crate::domain::{
     text::KeyDescription,
     timestamp::SECONDS_MAX,
     version,
+    worded_enum::worded_enum,
 };
 
 /// The maximum number of plans. Services have a handful; a thousand leave room for plans of single customers, and keep
@@ -199,30 +200,13 @@ impl Plan {
     }
 }
 
-/// Who has assigned a plan to an owner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AssignedBy {
-    /// An administrator, whom no token overrules.
-    Administrator,
-    /// The claim of a token.
-    Claim,
-}
-
-impl AssignedBy {
-    /// Every value.
-    pub const ALL: [Self; 2] = [Self::Administrator, Self::Claim];
-
-    /// The word in the database and in responses.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Administrator => "administrator",
-            Self::Claim => "claim",
-        }
-    }
-
-    /// The value with this name.
-    pub fn of(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|by| by.as_str() == word)
+worded_enum! {
+    /// Who has assigned a plan to an owner.
+    pub enum AssignedBy {
+        /// An administrator, whom no token overrules.
+        Administrator => "administrator",
+        /// The claim of a token.
+        Claim => "claim",
     }
 }
 

@@ -1,51 +1,38 @@
 //! What came of the use of an authentic key.
 
-use crate::domain::denial::Denial;
+use crate::domain::{denial::Denial, worded_enum::worded_enum};
 
-/// What came of the use of an authentic key. The database has the number of each, which never changes; further ones are
-/// added at the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum UseOutcome {
-    /// It was granted.
-    Granted,
-    /// The key has expired.
-    Expired,
-    /// The key was revoked.
-    Revoked,
-    /// The key is disabled.
-    Disabled,
-    /// The owner of the key is disabled.
-    OwnerDisabled,
-    /// The key may not be used from the client's address.
-    AddressNotAllowed,
-    /// The key lacks a scope.
-    InsufficientScope,
-    /// The key is of the other environment.
-    WrongEnvironment,
-    /// The policy demands another kind of credential.
-    NotAllowed,
-    /// A limit is exhausted.
-    RateLimited,
-    /// Credits are exhausted, and no limit is.
-    CreditsExhausted,
+worded_enum! {
+    /// What came of the use of an authentic key. The database has the number of each, which never changes; further ones
+    /// are added at the end. Verifications use the same words.
+    #[derive(PartialOrd, Ord, Hash)]
+    pub enum UseOutcome {
+        /// It was granted.
+        Granted => "granted",
+        /// The key has expired.
+        Expired => "expired",
+        /// The key was revoked.
+        Revoked => "revoked",
+        /// The key is disabled.
+        Disabled => "disabled",
+        /// The owner of the key is disabled.
+        OwnerDisabled => "owner_disabled",
+        /// The key may not be used from the client's address.
+        AddressNotAllowed => "address_not_allowed",
+        /// The key lacks a scope.
+        InsufficientScope => "insufficient_scope",
+        /// The key is of the other environment.
+        WrongEnvironment => "wrong_environment",
+        /// The policy demands another kind of credential.
+        NotAllowed => "not_allowed",
+        /// A limit is exhausted.
+        RateLimited => "rate_limited",
+        /// Credits are exhausted, and no limit is.
+        CreditsExhausted => "credits_exhausted",
+    }
 }
 
 impl UseOutcome {
-    /// Every outcome, in the order of their numbers.
-    pub const ALL: [Self; 11] = [
-        Self::Granted,
-        Self::Expired,
-        Self::Revoked,
-        Self::Disabled,
-        Self::OwnerDisabled,
-        Self::AddressNotAllowed,
-        Self::InsufficientScope,
-        Self::WrongEnvironment,
-        Self::NotAllowed,
-        Self::RateLimited,
-        Self::CreditsExhausted,
-    ];
-
     /// The number of outcomes.
     pub const COUNT: usize = Self::ALL.len();
 
@@ -62,28 +49,6 @@ impl UseOutcome {
     /// The outcome with this number; `None` for one of a newer version.
     pub fn of_number(number: i16) -> Option<Self> {
         Self::ALL.get(usize::try_from(number).ok()?).copied()
-    }
-
-    /// The word in responses, which verifications use as well.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Granted => "granted",
-            Self::Expired => "expired",
-            Self::Revoked => "revoked",
-            Self::Disabled => "disabled",
-            Self::OwnerDisabled => "owner_disabled",
-            Self::AddressNotAllowed => "address_not_allowed",
-            Self::InsufficientScope => "insufficient_scope",
-            Self::WrongEnvironment => "wrong_environment",
-            Self::NotAllowed => "not_allowed",
-            Self::RateLimited => "rate_limited",
-            Self::CreditsExhausted => "credits_exhausted",
-        }
-    }
-
-    /// The outcome with this word.
-    pub fn of(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|outcome| outcome.as_str() == word)
     }
 }
 

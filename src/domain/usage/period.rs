@@ -2,19 +2,23 @@
 
 use time::{Date, Duration, Month, OffsetDateTime, Time};
 
+use crate::domain::worded_enum::worded_enum;
+
 /// The maximum number of intervals in a report: more than a plot can show.
 pub const POINTS_MAX: usize = 1000;
 
-/// The length of the intervals.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Granularity {
-    /// Hours.
-    Hour,
-    /// Days in UTC.
-    #[default]
-    Day,
-    /// Calendar months in UTC.
-    Month,
+worded_enum! {
+    /// The length of the intervals, in words that Postgres understands as well.
+    #[derive(Default)]
+    pub enum Granularity {
+        /// Hours.
+        Hour => "hour",
+        /// Days in UTC.
+        #[default]
+        Day => "day",
+        /// Calendar months in UTC.
+        Month => "month",
+    }
 }
 
 /// Whole intervals.
@@ -59,23 +63,6 @@ pub struct AskedPeriod {
 }
 
 impl Granularity {
-    /// Every length.
-    pub const ALL: [Self; 3] = [Self::Hour, Self::Day, Self::Month];
-
-    /// The word in queries and responses, which Postgres understands as well.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Hour => "hour",
-            Self::Day => "day",
-            Self::Month => "month",
-        }
-    }
-
-    /// The length with this word.
-    pub fn of(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|granularity| granularity.as_str() == word)
-    }
-
     /// When the interval that contains an instant begins.
     pub fn begin(self, instant: OffsetDateTime) -> OffsetDateTime {
         let instant = instant.to_offset(time::UtcOffset::UTC);

@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::{AskedPeriod, InvalidPeriod, Period, UseOutcome};
-use crate::domain::{api_key::KeyId, owner::Owner, plan::PlanName};
+use crate::domain::{api_key::KeyId, owner::Owner, plan::PlanName, worded_enum::worded_enum};
 
 /// The number of groups in a report if nobody says so.
 pub const GROUPS_DEFAULT: u32 = 10;
@@ -25,36 +25,23 @@ pub struct UsageFilter {
     pub tag: Option<String>,
 }
 
-/// By what uses are grouped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grouping {
-    /// By the owner of the key.
-    Owner,
-    /// By the plan that the owner of the key is on now.
-    Plan,
-    /// By key.
-    Key,
-    /// By outcome.
-    Outcome,
-    /// By tag.
-    Tag,
+worded_enum! {
+    /// By what uses are grouped.
+    pub enum Grouping {
+        /// By the owner of the key.
+        Owner => "owner",
+        /// By the plan that the owner of the key is on now.
+        Plan => "plan",
+        /// By key.
+        Key => "key",
+        /// By outcome.
+        Outcome => "outcome",
+        /// By tag.
+        Tag => "tag",
+    }
 }
 
 impl Grouping {
-    /// Every grouping.
-    pub const ALL: [Self; 5] = [Self::Owner, Self::Plan, Self::Key, Self::Outcome, Self::Tag];
-
-    /// The word in queries.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Owner => "owner",
-            Self::Plan => "plan",
-            Self::Key => "key",
-            Self::Outcome => "outcome",
-            Self::Tag => "tag",
-        }
-    }
-
     /// Whether the groups are keys, or made of keys.
     pub fn is_by_key(self) -> bool {
         matches!(self, Self::Owner | Self::Plan | Self::Key)
@@ -63,11 +50,6 @@ impl Grouping {
     /// Whether the groups tell owners apart, of whom a caller may see only one.
     pub fn is_of_owners(self) -> bool {
         matches!(self, Self::Owner | Self::Plan)
-    }
-
-    /// The grouping with this word.
-    pub fn of(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|grouping| grouping.as_str() == word)
     }
 }
 

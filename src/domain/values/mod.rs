@@ -8,3 +8,4 @@ pub mod secret;
 pub mod text;
 pub mod timestamp;
 pub(crate) mod version;
+pub(crate) mod worded_enum;

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, ops::RangeInclusive, str::FromStr};
 
 use super::{ID_LENGTH, KeyId, SECRET_LENGTH, TAG_LENGTH, base62};
+use crate::domain::worded_enum::worded_enum;
 
 /// The prefix of a key: `[a-z][a-z0-9]{1,15}`. Scanners recognise leaked keys by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,33 +141,20 @@ impl FromStr for Prefix {
     }
 }
 
-/// The environment of a key. It is part of the key's text, so that people see it at a glance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Environment {
-    /// Real data.
-    Live,
-    /// For trying things out.
-    Test,
+worded_enum! {
+    /// The environment of a key. Its word, always four letters, is part of the key's text, so that people see it at a
+    /// glance.
+    pub enum Environment {
+        /// Real data.
+        Live => "live",
+        /// For trying things out.
+        Test => "test",
+    }
 }
 
 impl Environment {
-    /// Every environment.
-    pub const ALL: [Self; 2] = [Self::Live, Self::Test];
-
-    /// The word in the key's text and in the database; always four letters.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Test => "test",
-        }
-    }
-
     pub(super) fn from_ascii(word: &[u8]) -> Option<Self> {
-        match word {
-            b"live" => Some(Self::Live),
-            b"test" => Some(Self::Test),
-            _ => None,
-        }
+        Self::ALL.into_iter().find(|environment| environment.as_str().as_bytes() == word)
     }
 }
 
@@ -179,6 +167,6 @@ impl FromStr for Environment {
     type Err = UnknownEnvironment;
 
     fn from_str(text: &str) -> Result<Self, UnknownEnvironment> {
-        Self::from_ascii(text.as_bytes()).ok_or(UnknownEnvironment)
+        Self::of(text).ok_or(UnknownEnvironment)
     }
 }

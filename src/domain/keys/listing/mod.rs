@@ -27,35 +27,24 @@ use crate::domain::{
     audit::{Action, Actor},
     key_record::ManagedKey,
     owner::Owner,
+    worded_enum::worded_enum,
 };
 
-/// The property that a list of keys is ordered by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeySort {
-    /// The time of creation.
-    CreatedAt,
-    /// The time of the last use; keys that were never used come first.
-    LastUsedAt,
-    /// The expiry; keys that never expire come last.
-    ExpiresAt,
-    /// The name, by code points; keys without one come first.
-    Name,
+worded_enum! {
+    /// The property that a list of keys is ordered by.
+    pub enum KeySort {
+        /// The time of creation.
+        CreatedAt => "createdAt",
+        /// The time of the last use; keys that were never used come first.
+        LastUsedAt => "lastUsedAt",
+        /// The expiry; keys that never expire come last.
+        ExpiresAt => "expiresAt",
+        /// The name, by code points; keys without one come first.
+        Name => "name",
+    }
 }
 
 impl KeySort {
-    /// Every value.
-    pub const ALL: [Self; 4] = [Self::CreatedAt, Self::LastUsedAt, Self::ExpiresAt, Self::Name];
-
-    /// The word in queries.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::CreatedAt => "createdAt",
-            Self::LastUsedAt => "lastUsedAt",
-            Self::ExpiresAt => "expiresAt",
-            Self::Name => "name",
-        }
-    }
-
     /// The key's position in this order, apart from its id: a string that sorts by its bytes, as the store compares
     /// them. Empty if the id suffices.
     pub fn value_of(self, key: &ManagedKey) -> String {
@@ -109,7 +98,7 @@ impl FromStr for KeyOrder {
     /// `createdAt`, or `-createdAt` for descending order.
     fn from_str(text: &str) -> Result<Self, UnknownOrder> {
         let (descending, word) = text.strip_prefix('-').map_or((false, text), |word| (true, word));
-        let sort = KeySort::ALL.into_iter().find(|sort| sort.as_str() == word).ok_or(UnknownOrder)?;
+        let sort = KeySort::of(word).ok_or(UnknownOrder)?;
         Ok(Self { sort, descending })
     }
 }

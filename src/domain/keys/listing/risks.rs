@@ -3,48 +3,30 @@
 use time::{Duration, OffsetDateTime};
 
 use super::{KeyFilter, KeyOrder, KeySort};
-use crate::domain::key_record::KeyState;
+use crate::domain::{key_record::KeyState, worded_enum::worded_enum};
 
 /// How long before the end of a key in use it is a risk, and how recently a key in use was used.
 const SOON: Duration = Duration::days(7);
 /// After how long without a use nobody would miss a key.
 const UNUSED: Duration = Duration::days(90);
 
-/// Why administrators should look at keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Risk {
-    /// They were revoked because they leaked.
-    Leaked,
-    /// They expire soon, and are in use.
-    ExpiringInUse,
-    /// They never expire.
-    NeverExpires,
-    /// Nobody has used them for long.
-    Unused,
-    /// Nothing bounds their use.
-    Unlimited,
+worded_enum! {
+    /// Why administrators should look at keys.
+    pub enum Risk {
+        /// They were revoked because they leaked.
+        Leaked => "leaked",
+        /// They expire soon, and are in use.
+        ExpiringInUse => "expiring_in_use",
+        /// They never expire.
+        NeverExpires => "never_expires",
+        /// Nobody has used them for long.
+        Unused => "unused",
+        /// Nothing bounds their use.
+        Unlimited => "unlimited",
+    }
 }
 
 impl Risk {
-    /// Every risk.
-    pub const ALL: [Self; 5] = [Self::Leaked, Self::ExpiringInUse, Self::NeverExpires, Self::Unused, Self::Unlimited];
-
-    /// The name that the store keeps.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Leaked => "leaked",
-            Self::ExpiringInUse => "expiring_in_use",
-            Self::NeverExpires => "never_expires",
-            Self::Unused => "unused",
-            Self::Unlimited => "unlimited",
-        }
-    }
-
-    /// The risk with this name.
-    pub fn of(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|risk| risk.as_str() == name)
-    }
-
     /// The keys of this risk.
     pub fn filter(self, now: OffsetDateTime) -> KeyFilter {
         let active = KeyFilter { states: vec![KeyState::Active], ..KeyFilter::default() };
