@@ -1,34 +1,36 @@
 //! How many credentials were checked, with which outcome, and what it took. Counted at each check, so it takes a few
 //! nanoseconds and no lock.
 
-use crate::telemetry::metrics::counting::Counters;
+use crate::{domain::worded_enum::worded_enum, telemetry::metrics::counting::Counters};
 
-/// What decided on a credential.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// The replica's memory.
-    Memory,
-    /// A row, for a secret or a token that was proven before or just now.
-    Row,
-    /// A hash of the presented secret.
-    Hash,
-    /// The form and the tag of a key.
-    Tag,
-    /// The signature or the claims of a token.
-    Signature,
-    /// Nothing: it could not be decided.
-    None,
+worded_enum! {
+    /// What decided on a credential.
+    pub enum Way {
+        /// The replica's memory.
+        Memory => "memory",
+        /// A row, for a secret or a token that was proven before or just now.
+        Row => "row",
+        /// A hash of the presented secret.
+        Hash => "hash",
+        /// The form and the tag of a key.
+        Tag => "tag",
+        /// The signature or the claims of a token.
+        Signature => "signature",
+        /// Nothing: it could not be decided.
+        None => "none",
+    }
 }
 
-/// What was decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The credential is valid.
-    Granted,
-    /// The credential is refused.
-    Denied,
-    /// It could not be decided.
-    Undecided,
+worded_enum! {
+    /// What was decided.
+    pub enum Outcome {
+        /// The credential is valid.
+        Granted => "granted",
+        /// The credential is refused.
+        Denied => "denied",
+        /// It could not be decided.
+        Undecided => "undecided",
+    }
 }
 
 /// The kind of credential that is counted.
@@ -38,22 +40,6 @@ pub enum Counted {
     Keys,
     /// Tokens.
     Tokens,
-}
-
-impl Way {
-    const ALL: [(Self, &str); 6] = [
-        (Self::Memory, "memory"),
-        (Self::Row, "row"),
-        (Self::Hash, "hash"),
-        (Self::Tag, "tag"),
-        (Self::Signature, "signature"),
-        (Self::None, "none"),
-    ];
-}
-
-impl Outcome {
-    const ALL: [(Self, &str); 3] =
-        [(Self::Granted, "granted"), (Self::Denied, "denied"), (Self::Undecided, "undecided")];
 }
 
 /// The counters of one kind of credential.
@@ -84,10 +70,10 @@ impl CheckCounts {
     /// The counters of all combinations that can happen.
     pub fn all(&self) -> impl Iterator<Item = CheckCount> {
         let combinations = Outcome::ALL.into_iter().flat_map(|outcome| Way::ALL.map(|way| (outcome, way)));
-        let possible = combinations.filter(|((outcome, _), (way, _))| can_happen(self.kind, *outcome, *way));
-        possible.map(|((outcome, outcome_name), (way, way_name))| CheckCount {
-            outcome: outcome_name,
-            way: way_name,
+        let possible = combinations.filter(|(outcome, way)| can_happen(self.kind, *outcome, *way));
+        possible.map(|(outcome, way)| CheckCount {
+            outcome: outcome.as_str(),
+            way: way.as_str(),
             count: self.counters.get(place(outcome, way)),
         })
     }
