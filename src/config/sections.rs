@@ -65,153 +65,65 @@ impl Settings {
         check.finish(all)
     }
 
-    /// The section `[server]`.
-    ///
-    /// # Errors
-    /// The problems of the section, and unknown settings.
-    pub fn server(&self) -> Result<Server, Problems> {
-        self.section(Server::read)
-    }
-
-    /// The section `[database]`.
-    ///
-    /// # Errors
-    /// The problems of the section, and unknown settings.
-    pub fn database(&self) -> Result<Database, Problems> {
-        self.section(Database::read)
-    }
-
-    /// The section `[jwt]`.
-    ///
-    /// # Errors
-    /// The problems of the section, and unknown settings.
-    pub fn jwt(&self) -> Result<Jwt, Problems> {
-        self.section(Jwt::read)
-    }
-
-    /// The setting `jwt.issuer`.
-    ///
-    /// # Errors
-    /// The problems of the setting, and unknown settings.
-    pub fn jwt_issuer(&self) -> Result<Option<String>, Problems> {
-        self.section(|check| Some(Some(check.text("jwt.issuer", 512)?).filter(|issuer| !issuer.is_empty())))
-    }
-
-    /// The setting `keys.prefix`.
-    ///
-    /// # Errors
-    /// The problems of the setting, and unknown settings.
-    pub fn key_prefix(&self) -> Result<Prefix, Problems> {
-        self.section(|check| parsed(check, "keys.prefix"))
-    }
-
-    /// The section `[keys]`.
-    ///
-    /// # Errors
-    /// The problems of the section, and unknown settings.
-    pub fn keys(&self) -> Result<Keys, Problems> {
-        self.section(|check| Keys::read(check, None))
-    }
-
-    /// The policy for keys in the section `[keys]`.
-    ///
-    /// # Errors
-    /// The problems of these settings, and unknown settings.
-    pub fn key_policy(&self) -> Result<KeyPolicy, Problems> {
-        self.section(KeyPolicy::read)
-    }
-
-    /// The section `[checks]`.
-    ///
-    /// # Errors
-    /// The problems of the section, and unknown settings.
-    pub fn checks(&self) -> Result<Checks, Problems> {
-        self.section(Checks::read)
-    }
-
-    /// The section `[last_used]`.
-    ///
-    /// # Errors
-    /// The problems of the section, and unknown settings.
-    pub fn last_used(&self) -> Result<LastUsed, Problems> {
-        self.section(LastUsed::read)
-    }
-
-    /// The section `[usage]`.
-    ///
-    /// # Errors
-    /// The problems of the section, and unknown settings.
-    pub fn usage(&self) -> Result<Usage, Problems> {
-        self.section(Usage::read)
-    }
-
-    /// The setting `usage.tags`.
-    ///
-    /// # Errors
-    /// The problems of the setting, and unknown settings.
-    pub fn usage_tags(&self) -> Result<UsageTags, Problems> {
-        self.section(Usage::read_tags)
-    }
-
-    /// How long the sessions of people last, from the section `[console]`.
-    ///
-    /// # Errors
-    /// The problems of these settings, and unknown settings.
-    pub fn session_lives(&self) -> Result<SessionLives, Problems> {
-        self.section(SessionLives::read)
-    }
-
-    /// The console's own address, if it has one.
-    ///
-    /// # Errors
-    /// The problems of this setting, and unknown settings.
-    pub fn console_listen(&self) -> Result<Option<std::net::SocketAddr>, Problems> {
-        self.section(Console::read_listen)
-    }
-
-    /// How often the keys are surveyed for the console.
-    ///
-    /// # Errors
-    /// The problems of this setting, and unknown settings.
-    pub fn console_survey_every(&self) -> Result<std::time::Duration, Problems> {
-        self.section(Console::read_survey_every)
-    }
-
-    /// The section `[hashing]`.
-    ///
-    /// # Errors
-    /// The problems of the section, and unknown settings.
-    pub fn hashing(&self) -> Result<Hashing, Problems> {
-        self.section(Hashing::read)
-    }
-
-    /// The section `[audit]`.
-    ///
-    /// # Errors
-    /// The problems of the section, and unknown settings.
-    pub fn audit(&self) -> Result<Audit, Problems> {
-        self.section(Audit::read)
-    }
-
-    /// The section `[traces]`; `None` if traces are off.
-    ///
-    /// # Errors
-    /// The problems of the section, and unknown settings.
-    pub fn traces(&self) -> Result<Option<Traces>, Problems> {
-        self.section(Traces::read)
-    }
-
-    /// The section `[log]`.
-    ///
-    /// # Errors
-    /// The problems of the section, and unknown settings.
-    pub fn log(&self) -> Result<Log, Problems> {
-        self.section(Log::read)
-    }
-
     fn section<T>(&self, read: fn(&mut Check<'_>) -> Option<T>) -> Result<T, Problems> {
         let mut check = Check::new(self);
         let section = read(&mut check);
         check.finish(section)
     }
+}
+
+/// Methods that read a part of the settings.
+macro_rules! parts {
+    ($($(#[$about:meta])* $name:ident: $part:ty = $read:expr;)+) => {
+        impl Settings {
+            $(
+                $(#[$about])*
+                ///
+                /// # Errors
+                /// The problems of this part, and unknown settings.
+                pub fn $name(&self) -> Result<$part, Problems> {
+                    self.section($read)
+                }
+            )+
+        }
+    };
+}
+
+parts! {
+    /// The section `[server]`.
+    server: Server = Server::read;
+    /// The section `[database]`.
+    database: Database = Database::read;
+    /// The section `[jwt]`.
+    jwt: Jwt = Jwt::read;
+    /// The setting `jwt.issuer`.
+    jwt_issuer: Option<String> = |check| Some(Some(check.text("jwt.issuer", 512)?).filter(|issuer| !issuer.is_empty()));
+    /// The setting `keys.prefix`.
+    key_prefix: Prefix = |check| parsed(check, "keys.prefix");
+    /// The section `[keys]`.
+    keys: Keys = |check| Keys::read(check, None);
+    /// The policy for keys in the section `[keys]`.
+    key_policy: KeyPolicy = KeyPolicy::read;
+    /// The section `[checks]`.
+    checks: Checks = Checks::read;
+    /// The section `[last_used]`.
+    last_used: LastUsed = LastUsed::read;
+    /// The section `[usage]`.
+    usage: Usage = Usage::read;
+    /// The setting `usage.tags`.
+    usage_tags: UsageTags = Usage::read_tags;
+    /// How long the sessions of people last, from the section `[console]`.
+    session_lives: SessionLives = SessionLives::read;
+    /// The console's own address, if it has one.
+    console_listen: Option<std::net::SocketAddr> = Console::read_listen;
+    /// How often the keys are surveyed for the console.
+    console_survey_every: std::time::Duration = Console::read_survey_every;
+    /// The section `[hashing]`.
+    hashing: Hashing = Hashing::read;
+    /// The section `[audit]`.
+    audit: Audit = Audit::read;
+    /// The section `[traces]`; `None` if traces are off.
+    traces: Option<Traces> = Traces::read;
+    /// The section `[log]`.
+    log: Log = Log::read;
 }
