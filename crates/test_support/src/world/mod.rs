@@ -259,7 +259,7 @@ impl World {
     }
 
     pub fn costs(&self) -> Costs {
-        let hashes = usize::try_from(self.hasher.hashes_done()).expect("a small number");
+        let hashes = usize::try_from(self.hasher.durations().count()).expect("a small number");
         Costs { queries: self.store.queries(), hashes }
     }
 

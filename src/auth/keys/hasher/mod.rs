@@ -80,11 +80,6 @@ impl Hasher {
         })
     }
 
-    /// The number of hashes computed since the start.
-    pub fn hashes_done(&self) -> u64 {
-        self.durations().count()
-    }
-
     /// How long the hashes took.
     pub fn durations(&self) -> Distribution {
         self.durations.distribution()
