@@ -1,6 +1,6 @@
--- Uses are added to rows that are there, or moved on, again and again, in the order in which keys were first used; and so do rows
--- lie in the pages of a table. A batch therefore updates all rows of a page at once, and each new version finds room beside the old
--- one only if half of the page is free. Otherwise it goes to another page, with a new entry in each index. For pages to come.
+-- A batch of uses adds to rows in the order in which keys were first used, which is also the order of the rows in their tables. So it
+-- updates all rows of a page at once. Each new version finds room beside the old one only if half of the page is free; otherwise it
+-- goes to another page, with a new entry in each index. This is for pages to come.
 ALTER TABLE key_uses SET (fillfactor = 50);
 DO $$
 DECLARE
