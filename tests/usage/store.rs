@@ -106,6 +106,37 @@ async fn replicas_that_write_the_same_keys_at_once_do_not_deadlock_and_days_are_
     assert_eq!(days, 400);
 }
 
+/// In which pages of their tables the rows are.
+async fn pages(rows: &PgPool) -> Vec<Vec<i32>> {
+    let of = |table: &str, order: &str| {
+        format!("SELECT array_agg((ctid::text::point)[0]::integer ORDER BY tableoid, {order}) FROM {table}")
+    };
+    let tables = [("key_uses", "key_id"), ("usage_hours", "key"), ("usage_days", "key")];
+    let pages = tables.map(async |(table, order)| {
+        sqlx::query_scalar(AssertSqlSafe(of(table, order))).fetch_one(rows).await.expect("the pages")
+    });
+    join_all(pages).await
+}
+
+#[tokio::test]
+async fn what_is_added_to_many_rows_at_once_stays_in_their_pages() {
+    let database = test_support::database().await;
+    let (store, rows) = (store(&database).await, database.superuser_pool().await);
+    let (keys, hour) = (keys(&rows, 500).await, datetime!(2026-11-23 10:00 UTC));
+    let write = async |number: i64| {
+        let last = LastUse { at: hour + time::Duration::minutes(number), from: None };
+        let last_uses = keys.iter().map(|key| KeyUse { key: *key, last }).collect();
+        let counts = keys.iter().map(|key| uses(*key, hour, 1)).collect();
+        store.write_usage(&UsageBatch { number, last_uses, counts }).await.expect("written");
+    };
+    write(1).await;
+    let before = pages(&rows).await;
+    assert!(before.iter().all(|pages| pages.len() >= 500 && pages.iter().max() > Some(&2)), "several pages each");
+    write(2).await;
+    assert_eq!(pages(&rows).await, before);
+    assert_eq!(written(&rows, OF_KEYS).await, (1000, 1000));
+}
+
 #[tokio::test]
 async fn an_owner_keeps_the_uses_of_deleted_keys() {
     let database = test_support::database().await;

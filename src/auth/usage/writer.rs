@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     net::IpAddr,
+    ops::RangeInclusive,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -28,10 +29,13 @@ use crate::{
     telemetry::{metrics::counting::Counter, outage::Trouble},
 };
 
-/// The pause between writes.
-const STEP: Duration = Duration::from_secs(1);
-/// So many keys are always written in a step if they are due, however much time there is. Mostly 200 rows.
+/// The pause between writes in seconds: a sixth of [`LastUsed::write_every`], within these bounds. Of a batch of 50 keys,
+/// half of what the database does is for the batch itself, so few large ones are cheaper.
+const PAUSE_SECONDS: RangeInclusive<usize> = 1..=10;
+/// So many keys are always written for each second if they are due, however much time there is. Mostly 200 rows.
 const KEYS_AT_LEAST: usize = 100;
+/// A write that fails within this time may have met a connection that was lost before.
+const SOON: Duration = Duration::from_secs(1);
 /// The maximum number of keys in a batch, which takes some tens of milliseconds.
 const WRITTEN_TOGETHER: usize = 1000;
 
@@ -144,15 +148,18 @@ impl UsageWriter {
         }
     }
 
-    /// Writes for ever: each key as soon as its uses are as old as [`LastUsed::write_every`]. If there are many, so
-    /// many a second that none waits for longer than [`Usage::write_within`].
+    /// Writes for ever: each key soon after its uses are as old as [`LastUsed::write_every`]. If there are many, so
+    /// many at a time that none waits for longer than [`Usage::write_within`].
     pub async fn run(self: Arc<Self>) {
+        let pause = (seconds(self.settings.write_every) / 6).clamp(*PAUSE_SECONDS.start(), *PAUSE_SECONDS.end());
         loop {
-            tokio::time::sleep(STEP).await;
+            tokio::time::sleep(Duration::from_secs(pause as u64)).await;
             let now = clock::now().as_nanos();
             let due = MonotonicTime::from_nanos(now.saturating_sub(nanos(self.settings.write_every)));
-            let seconds = usize::try_from(self.write_within.as_secs()).unwrap_or(usize::MAX).max(1);
-            let of = |waiting: &AtomicUsize| KEYS_AT_LEAST.max(waiting.load(Relaxed).div_ceil(seconds));
+            let of = |waiting: &AtomicUsize| {
+                let each_second = waiting.load(Relaxed).div_ceil(seconds(self.write_within).max(1));
+                pause * each_second.max(KEYS_AT_LEAST)
+            };
             self.write_some(Some(due), of(&self.listed), of(&self.turned)).await;
         }
     }
@@ -166,7 +173,7 @@ impl UsageWriter {
     pub async fn write_finally(&self) {
         let begin = clock::now().as_nanos();
         self.write().await;
-        if clock::now().as_nanos().saturating_sub(begin) < nanos(STEP) {
+        if clock::now().as_nanos().saturating_sub(begin) < nanos(SOON) {
             self.write().await;
         }
     }
@@ -272,6 +279,10 @@ fn one_each(mut uses: Vec<KeyUse>) -> Vec<KeyUse> {
     uses.sort_by_key(|one| std::cmp::Reverse((one.key.as_uuid(), one.last.at)));
     uses.dedup_by_key(|key_use| key_use.key);
     uses
+}
+
+fn seconds(span: Duration) -> usize {
+    usize::try_from(span.as_secs()).unwrap_or(usize::MAX)
 }
 
 fn nanos(span: Duration) -> u64 {
