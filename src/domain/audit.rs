@@ -152,6 +152,13 @@ impl Action {
         }
     }
 
+    /// Whether an owner can do it only so often in a day. What stops a key is never refused, because a leak must be
+    /// stoppable, and is bounded nevertheless: a key is revoked once, and disabled once for each time that it was created
+    /// or enabled. Creations and rotations have a limit of their own.
+    pub fn is_limited_per_day(self) -> bool {
+        matches!(self, Self::KeyUpdated | Self::KeyEnabled | Self::KeyCreditsChanged)
+    }
+
     /// The action with this name.
     pub fn of(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|action| action.as_str() == word)

@@ -39,6 +39,8 @@ pub struct KeyPolicy {
     pub max_per_owner: Option<u32>,
     /// The maximum number of keys that an owner may create within a day; `None`: unlimited.
     pub max_new_per_day: Option<u32>,
+    /// The maximum number of changes that an owner may make to keys within a day; `None`: unlimited.
+    pub max_changes_per_day: Option<u32>,
     /// Whether a key needs a name.
     pub require_name: bool,
     /// The scopes that are described, for whoever chooses among them.

@@ -41,6 +41,7 @@ impl KeyPolicy {
         }
         let max_per_owner = check.number("keys.max_per_owner", 0..=1_000_000);
         let max_new_per_day = check.number("keys.max_new_per_day", 0..=10_000_000);
+        let max_changes_per_day = check.number("keys.max_changes_per_day", 0..=10_000_000);
         let require_name = check.value("keys.require_name", "true or false");
         let catalogue = catalogue(check);
         let refuse_unknown_scopes = check.value("keys.refuse_unknown_scopes", "true or false");
@@ -49,6 +50,7 @@ impl KeyPolicy {
             max_lifetime: Some(max_lifetime?).filter(|span| !span.is_zero()),
             max_per_owner: Some(max_per_owner?).filter(|count| *count > 0),
             max_new_per_day: Some(max_new_per_day?).filter(|count| *count > 0),
+            max_changes_per_day: Some(max_changes_per_day?).filter(|count| *count > 0),
             require_name: require_name?,
             refuse_unknown_scopes: demand_catalogue(check, refuse_unknown_scopes?, catalogue.as_ref())?,
             catalogue: catalogue?,

@@ -253,6 +253,11 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
             let wait = std::time::Duration::from_secs(retry_after.as_secs() + 1);
             format!("{} {}", WHY_NOT.too_many_new_keys, timestamp::span(wait))
         }
+        Refusal::TooManyChanges { retry_after } => {
+            // There is room again on the hour.
+            let wait = std::time::Duration::from_secs((retry_after.as_secs() + 1).next_multiple_of(3_600));
+            format!("{} {}", WHY_NOT.too_many_changes, timestamp::span(wait))
+        }
         Refusal::OtherRequest => WHY_NOT.other_request.to_owned(),
         Refusal::Against(violations) => violations.iter().map(violation).collect::<Vec<_>>().join(" "),
     }

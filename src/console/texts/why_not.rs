@@ -67,6 +67,7 @@ texts! {
     too_many_keys = "The maximum number of keys is reached:",
     twice_while_rotating = "While old keys of rotations go on, there may be twice as many. Let the old key end now, or revoke keys that are not used.",
     too_many_new_keys = "The daily limit for new keys is reached. You can create the next one in",
+    too_many_changes = "The daily limit for changes is reached. Keys can still be disabled, revoked and rotated. You can change them again in",
     other_request = "This form was sent before, with other values, and was done then. Nothing was done now. Send it again to do it once more.",
     name_required = "A key needs a name.",
     lifetime_too_long = "A key may last at most",
