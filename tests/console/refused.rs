@@ -140,3 +140,26 @@ async fn who_has_changed_keys_too_often_in_a_day_is_told_when_to_come_back_and_c
     alice.submit("/console/keys/selected", &several).await.shows("Changed keys: 1");
     alice.open(&path).await.shows("key.revoked");
 }
+
+#[tokio::test]
+async fn a_rotation_offers_no_longer_time_for_the_old_key_than_is_allowed() {
+    let settings = [("KEYWARD__KEYS__ROTATION_GRACE", "15m"), ("KEYWARD__KEYS__MAX_ROTATION_GRACE", "1h")];
+    let service = Service::start_with(&settings).await;
+    let mut alice = Browser::signed_in(&service).await;
+    let key = alice.post("/console/keys", &[("name", "hers")]).await.between(r#"<code id="secret">"#, "<");
+    let path = format!("/console/keys/{}", KeyHolder::of(key).id());
+    let page = alice.open(&path).await;
+    page.shows(
+        r#"<option value="900">in 15 minutes</option><option value="3600" selected>in an hour</option></select>"#,
+    );
+    // One that was open before, when more was allowed.
+    let refused = alice.post(&path, &[("action", "rotate"), ("grace", "86400")]).await;
+    is_refused(&refused, "The old key may go on for at most 1h.");
+    alice.post(&path, &[("action", "rotate"), ("grace", "3600")]).await.shows("Copy it now");
+
+    let none = [("KEYWARD__KEYS__ROTATION_GRACE", "0s"), ("KEYWARD__KEYS__MAX_ROTATION_GRACE", "0s")];
+    let other = service.another_with(&none).await;
+    let key = alice.post("/console/keys", &[("name", "another")]).await.between(r#"<code id="secret">"#, "<");
+    let page = alice.at(&other).open(&format!("/console/keys/{}", KeyHolder::of(key).id())).await;
+    page.shows(r#"<option value="0" selected>now</option></select>"#);
+}

@@ -50,6 +50,9 @@ fn violation(violation: &Violation) -> String {
             let who = plan.as_ref().map_or_else(|| "keys.max_lifetime".to_owned(), |plan| format!("the plan {plan}"));
             format!("{who} allows {} at most", span(*longest))
         }
+        Violation::GracePeriodTooLong(longest) => {
+            format!("keys.max_rotation_grace allows a grace period of {} at most", span(*longest))
+        }
         Violation::ScopeNotInPlan { scope, plan } => format!("the plan {plan} gives no key the scope {scope}"),
         Violation::EnvironmentNotInPlan { environment, plan } => {
             format!("the plan {plan} has no keys for {}", environment.as_str())

@@ -49,6 +49,8 @@ pub struct KeyPolicy {
     pub refuse_unknown_scopes: bool,
     /// How long a rotated key keeps working by default.
     pub rotation_grace: Duration,
+    /// The longest that a rotation may ask for.
+    pub max_rotation_grace: Duration,
 }
 
 impl KeyPolicy {

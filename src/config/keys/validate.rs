@@ -8,7 +8,7 @@ use crate::{
         loading::Check,
         weak::{MAKE_ONE, weakness},
     },
-    domain::{api_key::Pepper, scope::catalogue::Catalogue, secret::SecretString},
+    domain::{api_key::Pepper, scope::catalogue::Catalogue, secret::SecretString, timestamp::span},
 };
 
 /// The maximum number of peppers: a forged key is checked against each of them.
@@ -46,6 +46,13 @@ impl KeyPolicy {
         let catalogue = catalogue(check);
         let refuse_unknown_scopes = check.value("keys.refuse_unknown_scopes", "true or false");
         let rotation_grace = check.duration("keys.rotation_grace", "0s", "365d");
+        let max_rotation_grace = check.duration("keys.max_rotation_grace", "0s", "365d");
+        if let (Some(usual), Some(longest)) = (rotation_grace, max_rotation_grace)
+            && usual > longest
+        {
+            let longest = span(longest);
+            check.problem("keys.rotation_grace", format!("is longer than keys.max_rotation_grace, which is {longest}"));
+        }
         Some(Self {
             max_lifetime: Some(max_lifetime?).filter(|span| !span.is_zero()),
             max_per_owner: Some(max_per_owner?).filter(|count| *count > 0),
@@ -55,6 +62,7 @@ impl KeyPolicy {
             refuse_unknown_scopes: demand_catalogue(check, refuse_unknown_scopes?, catalogue.as_ref())?,
             catalogue: catalogue?,
             rotation_grace: rotation_grace?,
+            max_rotation_grace: max_rotation_grace?,
         })
     }
 }

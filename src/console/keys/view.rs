@@ -276,6 +276,7 @@ fn field(violation: &Violation) -> &'static str {
     match violation {
         Violation::NameRequired => "name",
         Violation::LifetimeTooLong { .. } => "expiry",
+        Violation::GracePeriodTooLong(_) => "grace",
         Violation::ScopeNotInPlan { .. }
         | Violation::ScopeNotHeld(_)
         | Violation::UnknownScope(_)
@@ -292,6 +293,9 @@ fn violation(violation: &Violation) -> String {
         Violation::NameRequired => WHY_NOT.name_required.to_owned(),
         Violation::LifetimeTooLong { longest, .. } => {
             format!("{} {}.", WHY_NOT.lifetime_too_long, timestamp::span(*longest))
+        }
+        Violation::GracePeriodTooLong(longest) => {
+            format!("{} {}.", WHY_NOT.grace_too_long, timestamp::span(*longest))
         }
         Violation::ScopeNotInPlan { scope, plan } => format!("{} {plan}: {scope}.", WHY_NOT.not_in_plan),
         Violation::EnvironmentNotInPlan { environment, plan } => {

@@ -70,6 +70,7 @@ texts! {
     too_many_changes = "The daily limit for changes is reached. Keys can still be disabled, revoked and rotated. You can change them again in",
     other_request = "This form was sent before, with other values, and was done then. Nothing was done now. Send it again to do it once more.",
     name_required = "A key needs a name.",
+    grace_too_long = "The old key may go on for at most",
     lifetime_too_long = "A key may last at most",
     unknown_plan = "Your plan is not set up here, so no key can be created or widened:",
     not_in_plan = "Not in the plan",

@@ -104,6 +104,8 @@ pub enum Violation {
         /// The plan that allows no more; `None`: `keys.max_lifetime`.
         plan: Option<PlanName>,
     },
+    /// The grace period of a rotation is longer than this, the longest by `keys.max_rotation_grace`.
+    GracePeriodTooLong(Duration),
     /// Keys of owners on this plan can't be given this scope.
     ScopeNotInPlan {
         /// The scope.

@@ -174,6 +174,10 @@ fn violation(violation: Violation) -> FieldError {
                 format!("a key lives for at most {longest} {place}"),
             )
         }
+        Violation::GracePeriodTooLong(longest) => {
+            let detail = format!("the old key may keep working for at most {} here", timestamp::span(longest));
+            FieldError::of_field("/gracePeriod", "grace_period_too_long", detail)
+        }
         Violation::ScopeNotInPlan { scope, plan } => {
             let detail = format!("the plan {plan} gives no key the scope {scope}, and widens none that carries it");
             FieldError::of_field("/scopes", "scope_not_in_plan", detail)
