@@ -33,6 +33,7 @@ texts! {
     unread = "Could not be read",
     unread_text = "What your browser sent did not arrive whole, or Keyward has too much to do. Nothing was changed. Go back in your browser, and try again.",
     has_key = "This carries the text of a key, which would be kept readable. Leave it out, and rotate the key if others may have seen it.",
+    has_token = "This carries a whole token (a JWT), which would be kept readable. Leave it out.",
     date_not_chosen = "A date is filled in, and another end is chosen. Choose “On a date”, or empty the date.",
     repeated_member = "a name stands twice in an object",
     not_genuine = "This has the form of a key, and is none: it is mistyped, or made up, and the API answers 401. To look for a key without its secret, use its beginning or its id.",
