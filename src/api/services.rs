@@ -15,6 +15,7 @@ use crate::{
         people::Sessions,
     },
     domain::{
+        credential_in_text::credential_in_names_of,
         owner::Owner,
         owner_id,
         ports::{StoreError, ledger::KeyLedger, plans::PlanStore, usage::UsageStore},
@@ -65,10 +66,11 @@ pub struct ConsoleLinks {
 }
 
 impl Services {
-    /// The owner with this id, for what gives them something under their names, in which no key may stand. Whoever is
-    /// named so already can be looked at and disabled.
+    /// The owner with this id, for what gives them something under their names, in which no credential may stand.
+    /// Whoever is named so already can be looked at and disabled.
     pub(crate) fn owner_to_change(&self, id: &str) -> Result<Owner, Reason> {
-        let owner = owner_id::read(id).filter(|owner| !self.issuer.keyring.has_key_in_names_of(owner));
+        let keyring = &self.issuer.keyring;
+        let owner = owner_id::read(id).filter(|owner| credential_in_names_of(owner, keyring).is_none());
         owner.ok_or(Reason::NotFound(Missing::Owner))
     }
 }

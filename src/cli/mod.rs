@@ -32,7 +32,7 @@ use clap_complete::Shell;
 use keyward::{
     auth::jwt::check_key_files,
     config::{Settings, Sources},
-    domain::{api_key::find_key_form, escape::escaped},
+    domain::{api_key::find_key_form, escape::escaped, token::has_jwt_in},
     store::Store,
     telemetry::log,
 };
@@ -142,7 +142,7 @@ const MISUSE: u8 = 2;
 pub(crate) fn run() -> ExitCode {
     let hardened = Hardened::now();
     // Before anything repeats them.
-    let done = refuse_keys().map_err(Into::into).and_then(|()| dispatch(Arguments::parse(), hardened));
+    let done = refuse_credentials().map_err(Into::into).and_then(|()| dispatch(Arguments::parse(), hardened));
     match done {
         Ok(code) => code,
         // Whoever reads has read enough.
@@ -156,16 +156,22 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-/// Refuses arguments that carry a key: what is wrong with an argument is told with its text, most are kept, for
-/// everybody who reads the database or the audit, and all are in the shell's history.
-fn refuse_keys() -> Result<(), Misuse> {
-    match std::env::args_os().find_map(|argument| find_key_form(&argument.to_string_lossy())) {
-        None => Ok(()),
-        Some(id) => Err(Misuse(format!(
+/// Refuses arguments that carry a key or a token: what is wrong with an argument is told with its text, most are kept,
+/// for everybody who reads the database or the audit, and all are in the shell's history.
+fn refuse_credentials() -> Result<(), Misuse> {
+    let arguments = || std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+    if let Some(id) = arguments().find_map(|argument| find_key_form(&argument)) {
+        return Err(Misuse(format!(
             "an argument carries the text of a key, which is now in the shell's history. Its id is {id}: name it by that, \
              and rotate it (`keyward keys rotate {id}`)"
-        ))),
+        )));
     }
+    if arguments().any(|argument| has_jwt_in(&argument)) {
+        let why = "an argument carries a whole token (a JWT), which is now in the shell's history: leave it out. To revoke \
+                   it, name a claim of its payload: `keyward tokens revoke --token-id` takes jti, --subject takes sub";
+        return Err(Misuse(why.to_owned()));
+    }
+    Ok(())
 }
 
 fn dispatch(arguments: Arguments, hardened: Hardened) -> anyhow::Result<ExitCode> {

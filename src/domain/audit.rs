@@ -104,6 +104,15 @@ worded_enum! {
     }
 }
 
+impl Action {
+    /// Whether an owner can do it only so often in a day. What stops a key is never refused, because a leak must be
+    /// stoppable, and is bounded nevertheless: a key is revoked once, and disabled once for each time that it was created
+    /// or enabled. Creations and rotations have a limit of their own.
+    pub fn is_limited_per_day(self) -> bool {
+        matches!(self, Self::KeyUpdated | Self::KeyEnabled | Self::KeyCreditsChanged)
+    }
+}
+
 /// An audit event as it is stored.
 #[derive(Clone, Debug)]
 pub struct AuditEvent {

@@ -2,7 +2,7 @@
 //! choose any instant.
 //!
 //! - `keys`: what keys look like, their records, lists of them, and requests to change them
-//! - `owners`: who has keys, and the limits that all their keys share
+//! - `owners`: who has keys, the limits that all their keys share, and how often they change keys
 //! - `plans`: what owners are given, and requests to change that
 //! - `verdicts`: the caller, or the reason for a refusal
 //! - `values`: text, secrets, times, networks, counts, escaping and CSV
@@ -13,6 +13,7 @@
 
 pub mod audit;
 pub mod coherence;
+pub mod credential_in_text;
 mod keys;
 pub mod limits;
 mod owners;
@@ -30,7 +31,7 @@ mod verdicts;
 pub(crate) use self::values::{version, worded_enum};
 pub use self::{
     keys::{api_key, key_record, ledger, listing, metadata, precondition},
-    owners::{owner, owner_id, owner_limits},
+    owners::{owner, owner_changes, owner_id, owner_limits},
     plans::{plan, plan_changes},
     values::{counted, csv, escape, network, secret, text, timestamp},
     verdicts::{denial, principal, verdict},

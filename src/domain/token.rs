@@ -136,10 +136,11 @@ impl TokenRevocation {
 }
 
 /// Whether there is a JWT in a text, by its form (RFC 7515 §7.1): three parts of base64url, of which the first is an
-/// object with `alg`. For names of tokens, which are kept and logged: a whole token still works.
+/// object with `alg`. For texts that are kept or logged: a whole token still works.
 pub fn has_jwt_in(text: &str) -> bool {
     let is_of_tokens = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
-    text.split(|letter| !is_of_tokens(letter)).any(|word| {
+    let mut words = text.split(|letter| !is_of_tokens(letter)).filter(|word| word.matches('.').count() >= 2);
+    words.any(|word| {
         let parts: Vec<&str> = word.split('.').collect();
         parts.windows(3).any(|three| is_header(three[0]))
     })

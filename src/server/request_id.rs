@@ -5,8 +5,9 @@ use uuid::Uuid;
 
 /// The header of the request id, in requests and responses.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Shorter than any key (84 bytes or more) and any signed token, so that neither reaches a log line through this
-/// header; longer than usual ids (a UUID has 36 characters).
+/// Shorter than any key (84 bytes or more) and any signed token (68 or more: `{"alg":"HS256"}`, `{}` and the signature),
+/// so that neither reaches a log line, the audit or an answer through this header; longer than usual ids (a UUID has 36
+/// characters).
 const REQUEST_ID_MAX_BYTES: usize = 64;
 
 /// The request's own id if it is a plain word (from a load balancer, for example); otherwise a new one.

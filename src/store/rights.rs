@@ -17,7 +17,7 @@ pub(super) async fn missing(connection: &mut PgConnection) -> Result<Option<Stri
                             ('SELECT INSERT UPDATE', 'usage_hours usage_days usage_writers'),
                             ('SELECT INSERT UPDATE DELETE', 'usage_keys'),
                             ('SELECT INSERT UPDATE DELETE', 'credits credit_slices console_sessions console_hand_overs'),
-                            ('SELECT INSERT UPDATE DELETE', 'key_pepper risk_counts busiest_keys'),
+                            ('SELECT INSERT UPDATE DELETE', 'key_pepper risk_counts busiest_keys owner_changes'),
                             ('SELECT UPDATE', 'coherence pulses surveys'),
                             ('SELECT INSERT', 'audit_events'),
                             ('USAGE', 'key_changes credit_versions'),

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::commands::{json as parsed, keyward, keyward_fed};
 use test_support::{
-    actors::KeyHolder,
+    actors::{KeyHolder, Person},
     database,
     program::{Folder, bare, run},
     replica::{JWT_SECRET, PEPPER, command},
@@ -65,6 +65,30 @@ async fn an_argument_that_carries_a_key_is_refused_and_kept_nowhere() {
         assert!(ended.stderr.contains(&format!("Its id is {id}")) && ended.stderr.contains("rotate it"), "{ended:#?}");
     }
     let shown = keyward(&database, &["keys", "show", id, "--json"]).await.succeeded();
+    assert_eq!((&parsed(&shown)["state"], &parsed(&shown)["name"]), (&json!("active"), &json!(null)));
+}
+
+#[tokio::test]
+async fn an_argument_that_carries_a_token_is_refused_and_kept_nowhere() {
+    let database = database().await;
+    let token = Person::named("alice").token;
+    let made = keyward(&database, &["keys", "create", "--subject=alice", "--json"]).await.succeeded();
+    let id = parsed(&made)["id"].as_str().expect("an id").to_owned();
+    let (reason, metadata) = (format!("it was {token} before"), json!({ "old": token }).to_string());
+    for arguments in [
+        vec!["keys", "revoke", &token],
+        vec!["keys", "update", &id, "--name", &reason],
+        vec!["keys", "update", &id, "--metadata", &metadata],
+        vec!["keys", "revoke", &id, "--reason", &reason],
+        vec!["owners", "disable", "--subject=alice", "--reason", &reason],
+        vec!["tokens", "revoke", "--issuer=", "--token-id=1", "--reason", &reason],
+    ] {
+        let ended = keyward(&database, &arguments).await;
+        assert_eq!(ended.code, Some(2), "{ended:#?}");
+        assert!(ended.stderr.contains("carries a whole token") && ended.stdout.is_empty(), "{ended:#?}");
+        assert!(!ended.stderr.contains(&token[token.len() - 30..]), "{ended:#?}");
+    }
+    let shown = keyward(&database, &["keys", "show", &id, "--json"]).await.succeeded();
     assert_eq!((&parsed(&shown)["state"], &parsed(&shown)["name"]), (&json!("active"), &json!(null)));
 }
 

@@ -1,4 +1,4 @@
-//! No text that is kept may carry a key, wherever it stands in a request.
+//! No text that is kept may carry a key or a token, wherever it stands in a request.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::Method;
@@ -10,6 +10,8 @@ use test_support::{
 };
 
 const VERIFY: &str = "/v1/keys/verify";
+/// A JWT that is no longer than any text may be.
+const TOKEN: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl";
 const PLAN: &str = "/v1/admin/plans/free";
 
 async fn puts(person: &Person, replica: &Replica, path: &str, body: &Value) -> Reply {
@@ -79,4 +81,50 @@ async fn no_idempotency_key_may_carry_a_key() {
             assert!(!reply.text.contains(&text), "{}", reply.text);
         }
     }
+}
+
+/// Anybody's: nobody asks whether it is valid.
+#[tokio::test]
+async fn no_text_that_is_kept_may_carry_a_token() {
+    let replica = replica().await;
+    let (alice, root) = (Person::named("alice"), Person::administrator());
+    let made = alice.creates(&replica, json!({})).await;
+    let (token, path) = (TOKEN, made.path());
+    let within = format!("it was \"{token}\", not mine");
+    let id = URL_SAFE_NO_PAD.encode(format!("\0{token}"));
+    let (revoke, all) = ("/v1/admin/tokens/revoke", format!("{ALL_KEYS}/revoke"));
+    let (disable, bulk) = (format!("{path}/disable"), json!({ "owner": "AGFsaWNl", "reason": within }));
+    for (method, path, body, place) in [
+        (Method::POST, KEYS, json!({ "name": token }), "/name"),
+        (Method::POST, KEYS, json!({ "description": within }), "/description"),
+        (Method::POST, KEYS, json!({ "metadata": { "a": [within] } }), "/metadata"),
+        (Method::PATCH, &*path, json!({ "metadata": { "a": token } }), "/metadata"),
+        (Method::POST, &*disable, json!({ "reason": within }), "/reason"),
+        (Method::DELETE, &*path, json!({ "reason": within }), "/reason"),
+        (Method::POST, ALL_KEYS, json!({ "owner": { "subject": token } }), "/owner"),
+        (Method::POST, ALL_KEYS, json!({ "owner": id }), "/owner"),
+        (Method::POST, &*all, bulk, "/reason"),
+        (Method::PUT, PLAN, json!({ "description": within }), "/description"),
+        (Method::POST, revoke, json!({ "issuer": "", "tokenId": "1", "reason": within }), "/reason"),
+    ] {
+        let person = if path.starts_with(KEYS) { &alice } else { &root };
+        let reply = Reply::to(person.request(&replica, method, path).json(&body)).await;
+        assert_eq!(reply.wrong_fields(), pairs(&[(place, "has_token")]), "{path} {place}: {}", reply.text);
+        assert!(!reply.text.contains(&token[token.len() - 30..]), "{}", reply.text);
+    }
+    let reply = alice.deletes(&replica, &format!("{path}?reason={token}")).await;
+    assert_eq!(reply.wrong_parameters(), pairs(&[("reason", "invalid")]));
+    let request = alice.request(&replica, Method::POST, KEYS).header("idempotency-key", token).json(&json!({}));
+    assert_eq!(Reply::to(request).await.wrong_parameters(), pairs(&[("Idempotency-Key", "has_token")]));
+    let of_owner = format!("/v1/admin/owners/{id}");
+    puts(&root, &replica, &format!("{of_owner}/plan"), &json!({ "plan": null })).await.is_problem(404, "not_found");
+    let own = json!({ "description": alice.token });
+    assert_eq!(alice.patches(&replica, &path, own).await.wrong_fields(), pairs(&[("/description", "has_token")]));
+    assert_eq!(alice.gets(&replica, &path).await.is(200)["state"], "active");
+    // Where a token is what is asked about, nothing is kept; and what only looks like one is none.
+    let service = Person::with_scopes("shop", "keyward:verify");
+    assert_eq!(service.posts(&replica, VERIFY, json!({ "key": token })).await.is(200)["valid"], false);
+    let (header, _) = token.split_once('.').expect("three parts");
+    let like = json!({ "name": "v1.2.3", "metadata": { "host": "a.b.example.com", "header": header } });
+    alice.creates(&replica, like).await;
 }

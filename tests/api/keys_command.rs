@@ -214,6 +214,8 @@ async fn a_rotation_that_does_not_say_how_long_leaves_a_day() {
 async fn with_a_grace_period_both_keys_work_nobody_waits_and_the_json_is_that_of_the_api() {
     let replica = Replica::start().await;
     let old = created(replica.database(), &["--expires-in", "90d"]).await;
+    let refused = keys(replica.database(), &["rotate", old.id(), "--grace-period", "31d"]).await.failed();
+    assert!(refused.contains("keys.max_rotation_grace allows a grace period of 30d at most"), "{refused}");
     let rotated = keys(replica.database(), &["rotate", old.id(), "--grace-period", "7d", "--json"]).await;
     assert_eq!(rotated.stderr, "", "{rotated:#?}");
     let mut new = json(&rotated.succeeded());

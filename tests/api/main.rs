@@ -66,6 +66,7 @@ mod oauth;
 mod openapi;
 mod other_pepper;
 mod outages;
+mod owner_changes;
 mod owners;
 mod owners_command;
 mod owners_list;

@@ -27,6 +27,13 @@ async fn anything_else_is_replaced_by_an_id_of_ours() {
         let answer = scene.answer(with_header("GET", "/healthz", "X-Request-Id", bad)).await;
         assert_eq!(uuid::Uuid::parse_str(id(&answer)).expect("an id of ours").get_version_num(), 7, "{bad}");
     }
+    // Nor a credential that somebody has put there: it would be in the log, in the audit and in answers.
+    for credential in [&scene.key, &scene.token] {
+        assert!(
+            uuid::Uuid::parse_str(id(&scene.answer(with_header("GET", "/healthz", "X-Request-Id", credential)).await))
+                .is_ok()
+        );
+    }
     let not_utf8 = scene.answer(with_header("GET", "/healthz", "X-Request-Id", b"\xff")).await;
     assert!(uuid::Uuid::parse_str(id(&not_utf8)).is_ok());
 }

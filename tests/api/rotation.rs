@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use test_support::{
     actors::Person,
-    asking::{KEYS, MadeKey, Reply, pairs, shared_replica, three_replicas},
+    asking::{ALL_KEYS, KEYS, MadeKey, Reply, SHORT_LEASE, pairs, replica_with, shared_replica, three_replicas},
     replica::Replica,
     shown::same_json,
 };
@@ -101,6 +101,47 @@ async fn in_the_grace_period_both_keys_work_and_the_old_one_says_when_it_ends() 
     // The successor has a successor of its own.
     let third = MadeKey::of(rotate(&alice, &replica, &new, json!({ "gracePeriod": 1 })).await.is(201));
     assert_eq!(third.status(&replica).await, 200);
+}
+
+/// For so long, an owner has two keys that count as one.
+#[tokio::test]
+async fn no_rotation_leaves_the_old_key_for_longer_than_is_allowed() {
+    let short = [("KEYWARD__KEYS__ROTATION_GRACE", "1h"), ("KEYWARD__KEYS__MAX_ROTATION_GRACE", "2h")];
+    for (env, longest, named) in [(&[][..], 30 * 86_400, "30d"), (&short, 7_200, "2h")] {
+        let replica = replica_with(env).await;
+        let (alice, root) = (Person::named("alice"), Person::administrator());
+        let old = alice.creates(&replica, json!({})).await;
+        let longer = json!({ "gracePeriod": longest + 1 });
+        for refused in [
+            rotate(&alice, &replica, &old, longer.clone()).await,
+            root.posts(&replica, &format!("{ALL_KEYS}/{}/rotate", old.id), longer).await,
+        ] {
+            assert_eq!(refused.wrong_fields(), pairs(&[("/gracePeriod", "grace_period_too_long")]));
+            assert!(refused.text.contains(&format!("at most {named}")), "{}", refused.text);
+        }
+        assert_eq!(alice.gets(&replica, &old.path()).await.is(200)["successorId"], Value::Null);
+        let new = rotate(&alice, &replica, &old, json!({ "gracePeriod": longest })).await.is(201);
+        let end = time_of(&new["predecessor"]["expiresAt"]);
+        assert_eq!(end - time_of(&new["createdAt"]), Duration::seconds(longest));
+    }
+}
+
+#[tokio::test]
+async fn keys_that_were_rotated_before_keep_their_end_and_are_told_of_again() {
+    let replica = replica_with(&[]).await;
+    let alice = Person::named("alice");
+    let old = alice.creates(&replica, json!({})).await;
+    let rotates = async |replica: &Replica| {
+        let request = alice.request(replica, reqwest::Method::POST, &format!("{}/rotate", old.path()));
+        let body = json!({ "gracePeriod": 20 * 86_400 });
+        Reply::to(request.header("idempotency-key", "once").json(&body)).await
+    };
+    let before = rotates(&replica).await.is(201);
+    let day = [SHORT_LEASE, ("KEYWARD__KEYS__MAX_ROTATION_GRACE", "1d")];
+    let stricter = Replica::start_on(replica.database().url(), &day).await;
+    let again = rotates(&stricter).await.is(200);
+    assert_eq!(again["predecessor"], before["predecessor"]);
+    assert_eq!((again["id"].as_str(), old.status(&stricter).await), (before["id"].as_str(), 200));
 }
 
 #[tokio::test]

@@ -49,6 +49,8 @@ pub(crate) struct Browser {
     cookies: BTreeMap<String, String>,
     /// Where `PUBLIC_URL` leads.
     host: String,
+    /// What it says of itself.
+    pub(crate) agent: String,
     /// What forms of the latest page carry.
     form: String,
 }
@@ -60,7 +62,8 @@ impl Browser {
 
     /// One for which all names lead to this host.
     pub(crate) fn at_host(host: &str) -> Self {
-        Self { cookies: BTreeMap::new(), host: host.to_owned(), form: String::new() }
+        let agent = "a test's browser".to_owned();
+        Self { cookies: BTreeMap::new(), host: host.to_owned(), agent, form: String::new() }
     }
 
     /// One in which somebody has signed in.
@@ -90,7 +93,7 @@ impl Browser {
 
     /// The same session at another replica.
     pub(crate) fn at(&self, replica: &Replica) -> Self {
-        Self { cookies: self.cookies.clone(), host: replica.address().to_owned(), form: self.form.clone() }
+        Self { cookies: self.cookies.clone(), form: self.form.clone(), ..Self::at_host(replica.address()) }
     }
 
     pub(crate) fn cookie(&self, name: &str) -> Option<&String> {
@@ -149,7 +152,7 @@ impl Browser {
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let request = request(method, format!("http://{}{path}", self.host)).header("user-agent", "a test's browser");
+        let request = request(method, format!("http://{}{path}", self.host)).header("user-agent", &self.agent);
         if cookies.is_empty() { request } else { request.header("cookie", cookies.join("; ")) }
     }
 

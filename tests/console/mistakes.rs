@@ -39,6 +39,27 @@ async fn a_date_without_its_choice_is_refused_and_not_left_out() {
 }
 
 #[tokio::test]
+async fn no_text_that_is_kept_may_carry_a_token() {
+    let service = Service::start().await;
+    let mut alice = Browser::signed_in(&service).await;
+    let (_, id) = made(&alice.post("/console/keys", &[("name", "hers")]).await);
+    let token = service.provider.token("alice");
+    let text = format!("it was {token} before");
+    let metadata = json!({ "old": [token] }).to_string();
+    let escaped = metadata.replacen("eyJ", "\\u0065yJ", 1);
+    for (field, value) in [("name", &text), ("description", &text), ("metadata", &metadata), ("metadata", &escaped)] {
+        let page = alice.post("/console/keys", &[(field, value)]).await;
+        is_wrong(&page, field, "carries a whole token");
+        page.lacks(&token[token.len() - 30..]);
+    }
+    let path = format!("/console/keys/{id}");
+    let page = alice.post(&path, &[("action", "disable"), ("reason", &text)]).await;
+    is_wrong(&page, "disable", "carries a whole token");
+    page.lacks(&token[token.len() - 30..]);
+    alice.open(&path).await.shows("active");
+}
+
+#[tokio::test]
 async fn no_text_that_is_kept_may_carry_a_key() {
     let service = Service::start().await;
     let mut alice = Browser::signed_in(&service).await;

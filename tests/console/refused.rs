@@ -115,3 +115,51 @@ async fn a_form_that_is_too_large_to_be_read_is_answered_with_a_page() {
     assert!(!header("x-request-id").is_empty(), "{:?}", page.headers);
     alice.open("/console/keys").await.shows("You have no keys yet");
 }
+
+#[tokio::test]
+async fn who_has_changed_keys_too_often_in_a_day_is_told_when_to_come_back_and_can_still_stop_them() {
+    let service = Service::start_with(&[("KEYWARD__KEYS__MAX_CHANGES_PER_DAY", "1")]).await;
+    let mut alice = Browser::signed_in(&service).await;
+    let key = alice.post("/console/keys", &[("name", "hers")]).await.between(r#"<code id="secret">"#, "<");
+    let key = KeyHolder::of(key);
+    let path = format!("/console/keys/{}", key.id());
+    let page = alice.open(&path).await;
+    let renamed = async |alice: &mut Browser, page: &Page, name: &str| {
+        let fields = [("action", "edit"), ("version", &version(page, "edit")), ("name", name), ("expiry", "keep")];
+        alice.post(&path, &fields).await
+    };
+    assert_eq!(renamed(&mut alice, &page, "night shift").await.status, 303);
+    let page = alice.open(&path).await;
+    let refused = renamed(&mut alice, &page, "day shift").await;
+    is_refused(&refused, "The daily limit for changes is reached. Keys can still be disabled, revoked and rotated.");
+    is_refused(&refused, "You can change them again in 25h");
+    alice.open(&path).await.shows("night shift").lacks("day shift");
+    alice.submit(&path, &[("action", "disable"), ("reason", "a leak")]).await.shows("a leak");
+    is_refused(&alice.post(&path, &[("action", "enable")]).await, "The daily limit for changes is reached.");
+    let several = [("key", key.id()), ("action", "revoke"), ("confirmed", "1")];
+    alice.submit("/console/keys/selected", &several).await.shows("Changed keys: 1");
+    alice.open(&path).await.shows("key.revoked");
+}
+
+#[tokio::test]
+async fn a_rotation_offers_no_longer_time_for_the_old_key_than_is_allowed() {
+    let settings = [("KEYWARD__KEYS__ROTATION_GRACE", "15m"), ("KEYWARD__KEYS__MAX_ROTATION_GRACE", "1h")];
+    let service = Service::start_with(&settings).await;
+    let mut alice = Browser::signed_in(&service).await;
+    let key = alice.post("/console/keys", &[("name", "hers")]).await.between(r#"<code id="secret">"#, "<");
+    let path = format!("/console/keys/{}", KeyHolder::of(key).id());
+    let page = alice.open(&path).await;
+    page.shows(
+        r#"<option value="900">in 15 minutes</option><option value="3600" selected>in an hour</option></select>"#,
+    );
+    // One that was open before, when more was allowed.
+    let refused = alice.post(&path, &[("action", "rotate"), ("grace", "86400")]).await;
+    is_refused(&refused, "The old key may go on for at most 1h.");
+    alice.post(&path, &[("action", "rotate"), ("grace", "3600")]).await.shows("Copy it now");
+
+    let none = [("KEYWARD__KEYS__ROTATION_GRACE", "0s"), ("KEYWARD__KEYS__MAX_ROTATION_GRACE", "0s")];
+    let other = service.another_with(&none).await;
+    let key = alice.post("/console/keys", &[("name", "another")]).await.between(r#"<code id="secret">"#, "<");
+    let page = alice.at(&other).open(&format!("/console/keys/{}", KeyHolder::of(key).id())).await;
+    page.shows(r#"<option value="0" selected>now</option></select>"#);
+}

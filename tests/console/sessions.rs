@@ -209,3 +209,23 @@ async fn a_form_that_comes_after_the_end_of_its_session_is_told_so() {
     assert_eq!(page.status, 403);
     assert!(page.text.contains("Your session has ended"), "{}", page.text);
 }
+
+/// A program that takes the place of a browser may say anything.
+#[tokio::test]
+async fn what_a_browser_says_of_itself_is_not_kept_if_it_carries_a_key_or_a_token() {
+    let service = Service::start().await;
+    let mut alice = Browser::signed_in(&service).await;
+    let key = alice.post("/console/keys", &[("name", "hers")]).await.between(r#"<code id="secret">"#, "<");
+    let token = service.provider.token("alice");
+    for credential in [&key, &token] {
+        let mut other = Browser::new(&service.replica);
+        other.agent = format!("Mozilla/5.0 ({credential}) Gecko");
+        assert_eq!(other.signs_in("/console").await.status, 303);
+    }
+    let page = alice.open("/console/sessions").await;
+    assert_eq!(page.text.matches("<bdi>hidden: it carries a key or a token</bdi>").count(), 2, "{}", page.text);
+    page.shows("a test&#39;s browser").lacks(&key[key.len() - 30..]).lacks(&token[..30]);
+    let rows = service.database.superuser_pool().await;
+    let kept = sqlx::query_scalar("SELECT count(*) FROM console_sessions WHERE browser LIKE '%Mozilla%'");
+    assert_eq!(kept.fetch_one(&rows).await.ok(), Some(0_i64));
+}

@@ -50,6 +50,7 @@ use crate::{
         key_record::ManagedKey,
         ledger::{Change, Decide, Outcome, Quota, Reach, SuccessorProof},
         ports::{ledger::KeyLedger, plans::PlanStore},
+        role::Role,
         scope::Scopes,
     },
     telemetry::steps::step,
@@ -109,15 +110,27 @@ impl Lifecycle {
         successor: Option<SuccessorProof<'_>>,
         quota: Option<Quota>,
     ) -> Done<Applied<ManagedKey>> {
-        let (reach, author) = (&caller.reach, &caller.author);
-        let (with_credits, once) = (false, None);
-        self.apply(Change { id, reach, author, at, decide, successor, with_credits, once, quota, mark: None }).await
+        let change = Change {
+            id,
+            reach: &caller.reach,
+            author: &caller.author,
+            at,
+            decide,
+            successor,
+            with_credits: false,
+            once: None,
+            quota,
+            most_in_a_day: None,
+            mark: None,
+        };
+        self.apply(change).await
     }
 
-    /// Makes a change, and waits until every replica applies it.
+    /// Makes a change, and waits until every replica applies it. Owners can make only so many in a day.
     async fn apply(&self, change: Change<'_>) -> Done<Applied<ManagedKey>> {
         let watch = Watch::begin(self.link.as_ref());
-        match self.ledger.change(&Change { mark: watch.mark(), ..change }).await? {
+        let most_in_a_day = self.policy.max_changes_per_day.filter(|_| change.reach.role() == Role::Owner);
+        match self.ledger.change(&Change { mark: watch.mark(), most_in_a_day, ..change }).await? {
             Outcome::Changed(key) => Ok(Ok(watch.applied(*key).await)),
             Outcome::Refused(refusal) => Ok(Err(refusal)),
         }

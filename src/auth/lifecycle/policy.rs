@@ -131,6 +131,15 @@ impl Lifecycle {
         if violations.is_empty() { Ok(()) } else { Err(Refusal::Against(violations)) }
     }
 
+    /// Whether a rotation may ask for this grace period: so long, the old key and the new one count as one.
+    pub(super) fn allow_grace_period(&self, asked: Option<Duration>) -> Result<(), Refusal> {
+        let longest = self.policy.max_rotation_grace;
+        match asked {
+            Some(asked) if asked > longest => Err(Refusal::Against(vec![Violation::GracePeriodTooLong(longest)])),
+            _ => Ok(()),
+        }
+    }
+
     /// The expiry of a key if none was chosen: none, or the latest that the configuration and the owner's plan allow.
     pub(super) fn latest_end(&self, plan: Option<&Plan>, now: OffsetDateTime) -> Option<OffsetDateTime> {
         after(now, self.longest_life(plan)?)

@@ -111,7 +111,8 @@ impl KeyIssuer {
         // Checked again when the row is locked; checking here can save a hash.
         let may_be_rotated = |old: &ManagedKey| {
             can_be_rotated(old, now)?;
-            rotation.preconditions.demand(old.version)
+            rotation.preconditions.demand(old.version)?;
+            self.lifecycle.allow_grace_period(rotation.grace_period)
         };
         if let Err(refusal) = may_be_rotated(&old) {
             return Ok(Err(refusal));

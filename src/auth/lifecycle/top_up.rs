@@ -66,6 +66,7 @@ impl Lifecycle {
                 with_credits: true,
                 once: key_top_up.once.as_ref(),
                 quota: None,
+                most_in_a_day: None,
                 mark: None,
             };
             lifecycle.apply(change).await

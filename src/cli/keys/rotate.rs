@@ -27,7 +27,8 @@ Examples:
 pub(super) struct Rotate {
     /// The key's id.
     id: KeyId,
-    /// For how long the old key goes on working; keys.rotation_grace where it is not given, 0s: not at all.
+    /// For how long the old key goes on working, keys.max_rotation_grace at most; keys.rotation_grace where it is not
+    /// given, 0s: not at all.
     #[arg(long, value_name = "TIME", value_parser = values::grace)]
     grace_period: Option<Duration>,
     #[command(flatten)]

@@ -35,6 +35,10 @@ pub(in crate::cli) fn granted<T>(which: impl std::fmt::Display, done: Done<T>) -
             let retry_after = span(std::time::Duration::from_secs(retry_after.as_secs() + 1));
             anyhow!("the owner has made as many keys today as keys.max_new_per_day allows; another in {retry_after}")
         }
+        // The command line changes keys as administrators do, who have no such limit.
+        Refusal::TooManyChanges { .. } => {
+            anyhow!("the owner has changed keys as often as keys.max_changes_per_day allows")
+        }
         Refusal::Against(violations) => anyhow!("{}", violations.iter().map(violation).collect::<Vec<_>>().join("; ")),
     })
 }
@@ -45,6 +49,9 @@ fn violation(violation: &Violation) -> String {
         Violation::LifetimeTooLong { longest, plan } => {
             let who = plan.as_ref().map_or_else(|| "keys.max_lifetime".to_owned(), |plan| format!("the plan {plan}"));
             format!("{who} allows {} at most", span(*longest))
+        }
+        Violation::GracePeriodTooLong(longest) => {
+            format!("keys.max_rotation_grace allows a grace period of {} at most", span(*longest))
         }
         Violation::ScopeNotInPlan { scope, plan } => format!("the plan {plan} gives no key the scope {scope}"),
         Violation::EnvironmentNotInPlan { environment, plan } => {

@@ -7,7 +7,7 @@ use keyward::{
     config::{KeyPolicy, Sources},
     domain::{
         text::ChangeReason,
-        token::{TokenRevocation, WhichTokens, has_jwt_in, is_too_late},
+        token::{TokenRevocation, WhichTokens, is_too_late},
     },
 };
 use time::OffsetDateTime;
@@ -94,24 +94,8 @@ impl Revoke {
         ))?)
     }
 
-    /// A whole token would be kept, and revokes nothing.
-    fn refuse_tokens(&self) -> Result<(), Misuse> {
-        let given = [
-            ("--token-id", "jti", &self.token_id),
-            ("--subject", "sub", &self.subject),
-            ("--issuer", "iss", &self.issuer),
-        ];
-        match given.into_iter().find(|(.., text)| text.as_deref().is_some_and(has_jwt_in)) {
-            Some((option, claim, _)) => {
-                Err(Misuse(format!("{option} is a whole token: give the claim {claim} of its payload instead")))
-            }
-            None => Ok(()),
-        }
-    }
-
     /// `dev`: on the database of a `keyward dev`, whose own tokens have no `iss` unless one is configured.
     fn revocation(self, lives: &TokenLives, dev: bool, now: OffsetDateTime) -> anyhow::Result<TokenRevocation> {
-        self.refuse_tokens()?;
         let issuer = self.issuer.or_else(|| lives.only_issuer().map(str::to_owned));
         let issuer = issuer.or_else(|| dev.then(String::new).filter(|nobody| lives.longest(nobody).is_some()));
         let issuer =

@@ -39,6 +39,8 @@ pub struct KeyPolicy {
     pub max_per_owner: Option<u32>,
     /// The maximum number of keys that an owner may create within a day; `None`: unlimited.
     pub max_new_per_day: Option<u32>,
+    /// The maximum number of changes that an owner may make to keys within a day; `None`: unlimited.
+    pub max_changes_per_day: Option<u32>,
     /// Whether a key needs a name.
     pub require_name: bool,
     /// The scopes that are described, for whoever chooses among them.
@@ -47,6 +49,8 @@ pub struct KeyPolicy {
     pub refuse_unknown_scopes: bool,
     /// How long a rotated key keeps working by default.
     pub rotation_grace: Duration,
+    /// The longest that a rotation may ask for.
+    pub max_rotation_grace: Duration,
 }
 
 impl KeyPolicy {

@@ -8,7 +8,7 @@ use crate::{
         loading::Check,
         weak::{MAKE_ONE, weakness},
     },
-    domain::{api_key::Pepper, scope::catalogue::Catalogue, secret::SecretString},
+    domain::{api_key::Pepper, scope::catalogue::Catalogue, secret::SecretString, timestamp::span},
 };
 
 /// The maximum number of peppers: a forged key is checked against each of them.
@@ -41,18 +41,28 @@ impl KeyPolicy {
         }
         let max_per_owner = check.number("keys.max_per_owner", 0..=1_000_000);
         let max_new_per_day = check.number("keys.max_new_per_day", 0..=10_000_000);
+        let max_changes_per_day = check.number("keys.max_changes_per_day", 0..=10_000_000);
         let require_name = check.value("keys.require_name", "true or false");
         let catalogue = catalogue(check);
         let refuse_unknown_scopes = check.value("keys.refuse_unknown_scopes", "true or false");
         let rotation_grace = check.duration("keys.rotation_grace", "0s", "365d");
+        let max_rotation_grace = check.duration("keys.max_rotation_grace", "0s", "365d");
+        if let (Some(usual), Some(longest)) = (rotation_grace, max_rotation_grace)
+            && usual > longest
+        {
+            let longest = span(longest);
+            check.problem("keys.rotation_grace", format!("is longer than keys.max_rotation_grace, which is {longest}"));
+        }
         Some(Self {
             max_lifetime: Some(max_lifetime?).filter(|span| !span.is_zero()),
             max_per_owner: Some(max_per_owner?).filter(|count| *count > 0),
             max_new_per_day: Some(max_new_per_day?).filter(|count| *count > 0),
+            max_changes_per_day: Some(max_changes_per_day?).filter(|count| *count > 0),
             require_name: require_name?,
             refuse_unknown_scopes: demand_catalogue(check, refuse_unknown_scopes?, catalogue.as_ref())?,
             catalogue: catalogue?,
             rotation_grace: rotation_grace?,
+            max_rotation_grace: max_rotation_grace?,
         })
     }
 }

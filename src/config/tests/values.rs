@@ -27,6 +27,22 @@ fn valid_values_arrive_in_their_types() {
 }
 
 #[test]
+fn the_usual_grace_period_is_one_that_a_rotation_may_ask_for() {
+    let env =
+        |usual, longest| [("KEYWARD__KEYS__ROTATION_GRACE", usual), ("KEYWARD__KEYS__MAX_ROTATION_GRACE", longest)];
+    for (usual, longest) in [("31d", "30d"), ("1s", "0s")] {
+        let problems = problems_with(&env(usual, longest));
+        let expected = format!("is longer than keys.max_rotation_grace, which is {longest}");
+        assert!(problems.len() == 1 && problems[0].contains(&expected), "{problems:?}");
+        assert!(problems[0].starts_with("keys.rotation_grace (env KEYWARD__KEYS__ROTATION_GRACE)"), "{problems:?}");
+    }
+    for (usual, longest) in [("30d", "30d"), ("0s", "0s"), ("365d", "365d")] {
+        let policy = config_with(&env(usual, longest)).keys.policy;
+        assert!(policy.rotation_grace == policy.max_rotation_grace, "{usual} {longest}");
+    }
+}
+
+#[test]
 fn all_problems_are_reported_at_once_one_line_each() {
     let problems = load(env(&[
         ("PORT", "99999"),

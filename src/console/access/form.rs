@@ -1,6 +1,9 @@
 //! What a form has sent: names and texts (URL Standard, `application/x-www-form-urlencoded`).
 
-use std::{collections::BTreeSet, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    str::FromStr,
+};
 
 use actix_web::{HttpRequest, HttpResponse, http::header::CONTENT_TYPE, web::Bytes};
 use sha2::{Digest, Sha256};
@@ -13,6 +16,7 @@ use super::{
 use crate::{
     console::{fault::Fault, texts::WHY_NOT},
     domain::{
+        credential_in_text::{CarriedCredential, credential_in},
         ledger::{IdempotentRequest, Reach},
         owner::Owner,
         owner_id,
@@ -28,8 +32,8 @@ const FORM: &str = "application/x-www-form-urlencoded";
 pub(crate) struct Form {
     members: Vec<(String, String)>,
     problems: Problems,
-    /// The members that carry the text of a key. What is read from a form is kept, so they have no values.
-    with_keys: BTreeSet<String>,
+    /// The members that carry a key or a token. What is read from a form is kept, so they have no values.
+    with_credentials: BTreeSet<String>,
 }
 
 /// What is wrong with a form: names of members, and what to do about each.
@@ -61,24 +65,29 @@ impl Problems {
 }
 
 impl Form {
-    /// The form that a page of this visitor has sent. A member that carries a key is a problem, and has no value.
+    /// The form that a page of this visitor has sent. A member that carries a key or a token is a problem, and has no
+    /// value.
     pub(crate) fn of(request: &HttpRequest, body: &Bytes, visitor: &Visitor) -> Result<Self, Fault> {
         let mut form = Self::of_search(request, body, visitor)?;
         let keyring = &visitor.console.issuer.keyring;
         // JSON may write letters as escapes, which are gone when it was read.
-        let has_key = |text: &str| {
+        let carried = |text: &str| {
+            let is_escaped = text.contains('\\');
             let read = || serde_json::from_str::<serde_json::Value>(text).ok();
-            keyring.has_key_in(text)
-                || (text.contains('\\') && read().is_some_and(|value| keyring.has_key_in(&value.to_string())))
+            let unescaped = || is_escaped.then(read).flatten();
+            credential_in(text, keyring).or_else(|| credential_in(&unescaped()?.to_string(), keyring))
         };
-        let with_keys: BTreeSet<_> =
-            form.members.iter().filter(|(_, text)| has_key(text)).map(|(name, _)| name.clone()).collect();
-        for name in &with_keys {
+        let carriers: BTreeMap<String, CarriedCredential> =
+            form.members.iter().filter_map(|(name, text)| Some((name.clone(), carried(text)?))).collect();
+        for (name, credential) in &carriers {
+            let why = match credential {
+                CarriedCredential::Key => WHY_NOT.has_key,
+                CarriedCredential::Token => WHY_NOT.has_token,
+            };
             // Nothing can be said beside a field that no page shows.
-            let name = shown_field(name).ok_or_else(|| Fault::Refused(WHY_NOT.has_key.to_owned()))?;
-            form.problem(name, WHY_NOT.has_key);
+            form.problem(shown_field(name).ok_or_else(|| Fault::Refused(why.to_owned()))?, why);
         }
-        Ok(Self { with_keys, ..form })
+        Ok(Self { with_credentials: carriers.into_keys().collect(), ..form })
     }
 
     /// The same of a form that looks for something, perhaps by the text of a key, and of which nothing is kept.
@@ -112,7 +121,7 @@ impl Form {
     }
 
     fn with(members: Vec<(String, String)>) -> Self {
-        Self { members, problems: Problems::default(), with_keys: BTreeSet::new() }
+        Self { members, problems: Problems::default(), with_credentials: BTreeSet::new() }
     }
 
     /// The first value of a member; `None` if it is absent or empty, as browsers send fields that were left out.
@@ -122,7 +131,8 @@ impl Form {
 
     /// Every value of a member.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        let members = self.members.iter().filter(move |(known, _)| known == name && !self.with_keys.contains(known));
+        let members =
+            self.members.iter().filter(move |(known, _)| known == name && !self.with_credentials.contains(known));
         members.map(|(_, value)| &**value)
     }
 

@@ -1,7 +1,5 @@
 //! What is done to one key.
 
-use std::time::Duration;
-
 use actix_web::{
     HttpRequest,
     web::{Bytes, Data, Path},
@@ -13,6 +11,7 @@ use super::{
     create::made,
     fields,
     one::{key_id, page},
+    rotation::GracePeriod,
     view::{complain, refusal},
 };
 use crate::{
@@ -36,9 +35,6 @@ use crate::{
         precondition::Preconditions,
     },
 };
-
-/// The grace periods that can be chosen, in seconds.
-const GRACE: [u64; 5] = [0, 900, 3_600, 21_600, 86_400];
 
 /// What is done to the key if nothing is wrong with the form, and what the page says afterwards.
 type Change<'a> = (Done, LocalBoxFuture<'a, lifecycle::Done<Applied<ManagedKey>>>);
@@ -145,8 +141,8 @@ impl<'a> Asking<'a> {
     async fn rotate(self, form: &mut Form) -> Answer {
         let Self { request, console, visitor, id, caller, once, now } = self;
         let outage = |error| Fault::outage(request, &error);
-        let grace = form.text("grace").and_then(|text| text.parse().ok()).filter(|grace| GRACE.contains(grace));
-        let Some(grace) = grace else {
+        let grace_period = form.text("grace").and_then(GracePeriod::parse);
+        let Some(grace_period) = grace_period else {
             form.problem("grace", WHY_NOT.no_grace);
             return page(request, console, visitor, id, Some(form)).await;
         };
@@ -157,7 +153,7 @@ impl<'a> Asking<'a> {
                 Err(refused) => return refused_page(request, console, visitor, id, form, &refused).await,
             }
         }
-        let (grace_period, preconditions) = (Some(Duration::from_secs(grace)), Preconditions::default());
+        let (grace_period, preconditions) = (Some(grace_period), Preconditions::default());
         let rotation = Rotation { id, grace_period, expiry: None, preconditions, request: once };
         match console.issuer.rotate(rotation, caller, now).await.map_err(outage)? {
             Ok(rotated) => Ok(made(request, console, visitor, rotated.new, Some(&rotated.old), now)),

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use super::{
     expiry::ExpiryChoice,
     fields,
-    rotation::Rotation,
+    rotation::{GracePeriod, Rotation},
     scopes::ScopeChoice,
     view::{Event, KeyView},
 };
@@ -57,6 +57,7 @@ struct KeyPage<'a> {
     /// Whether whoever is signed in may change the credits.
     may_give: bool,
     rotation: Option<Rotation>,
+    grace_periods: Vec<GracePeriod>,
     chart: Chart,
     events: Vec<Event>,
     /// What the form for changes offers.
@@ -123,6 +124,7 @@ pub(super) async fn page(
         shared_credits: allotment.credits.map(|credits| credits.remaining),
         may_give: key.credits.as_ref().is_none_or(|credits| credits::may_change(credits, reach.role())),
         rotation: Rotation::of(request, console, &key, reach, now).await?,
+        grace_periods: GracePeriod::up_to(console.lifecycle.policy.max_rotation_grace),
         chart: Chart::new(period, report.map_err(outage)?),
         events,
         scopes: ScopeChoice::new(&offer, &chosen, &has),

@@ -1,4 +1,4 @@
-//! A key that was rotated: whether the old one can be ended.
+//! Rotations: how long the old key can go on, and whether it can be ended.
 
 use actix_web::HttpRequest;
 use time::{Duration, OffsetDateTime};
@@ -12,8 +12,46 @@ use crate::{
     },
 };
 
+/// The grace period that is chosen unless somebody chooses another, in seconds.
+const USUAL_GRACE: u64 = 3_600;
 /// Uses are written a minute later, or a little more. Before that, nobody knows whether the old key is still used.
 const TOO_EARLY: Duration = Duration::minutes(5);
+
+/// A grace period that can be chosen.
+pub(super) struct GracePeriod {
+    pub(super) seconds: u64,
+    pub(super) text: &'static str,
+    /// Whether it is chosen before somebody chooses.
+    pub(super) is_chosen: bool,
+}
+
+impl GracePeriod {
+    /// In seconds, with what pages call them.
+    fn all() -> [(u64, &'static str); 5] {
+        [
+            (0, EN.now),
+            (900, EN.in_15_minutes),
+            (USUAL_GRACE, EN.in_an_hour),
+            (21_600, EN.in_6_hours),
+            (86_400, EN.in_a_day),
+        ]
+    }
+
+    /// Those that are no longer than this.
+    pub(super) fn up_to(longest: std::time::Duration) -> Vec<Self> {
+        let longest = longest.as_secs();
+        let allowed = || Self::all().into_iter().filter(move |(seconds, _)| *seconds <= longest);
+        let chosen = allowed().map(|(seconds, _)| seconds).take_while(|seconds| *seconds <= USUAL_GRACE).last();
+        let period = |(seconds, text)| Self { seconds, text, is_chosen: chosen == Some(seconds) };
+        allowed().map(period).collect()
+    }
+
+    /// What a form has sent, if it can be chosen at all.
+    pub(super) fn parse(text: &str) -> Option<std::time::Duration> {
+        let sent = text.parse::<u64>().ok().filter(|sent| Self::all().iter().any(|(seconds, _)| seconds == sent));
+        sent.map(std::time::Duration::from_secs)
+    }
+}
 
 /// The old key of a rotation, as the pages of both keys show it.
 pub(super) struct Rotation {

@@ -253,6 +253,11 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
             let wait = std::time::Duration::from_secs(retry_after.as_secs() + 1);
             format!("{} {}", WHY_NOT.too_many_new_keys, timestamp::span(wait))
         }
+        Refusal::TooManyChanges { retry_after } => {
+            // There is room again on the hour.
+            let wait = std::time::Duration::from_secs((retry_after.as_secs() + 1).next_multiple_of(3_600));
+            format!("{} {}", WHY_NOT.too_many_changes, timestamp::span(wait))
+        }
         Refusal::OtherRequest => WHY_NOT.other_request.to_owned(),
         Refusal::Against(violations) => violations.iter().map(violation).collect::<Vec<_>>().join(" "),
     }
@@ -271,6 +276,7 @@ fn field(violation: &Violation) -> &'static str {
     match violation {
         Violation::NameRequired => "name",
         Violation::LifetimeTooLong { .. } => "expiry",
+        Violation::GracePeriodTooLong(_) => "grace",
         Violation::ScopeNotInPlan { .. }
         | Violation::ScopeNotHeld(_)
         | Violation::UnknownScope(_)
@@ -287,6 +293,9 @@ fn violation(violation: &Violation) -> String {
         Violation::NameRequired => WHY_NOT.name_required.to_owned(),
         Violation::LifetimeTooLong { longest, .. } => {
             format!("{} {}.", WHY_NOT.lifetime_too_long, timestamp::span(*longest))
+        }
+        Violation::GracePeriodTooLong(longest) => {
+            format!("{} {}.", WHY_NOT.grace_too_long, timestamp::span(*longest))
         }
         Violation::ScopeNotInPlan { scope, plan } => format!("{} {plan}: {scope}.", WHY_NOT.not_in_plan),
         Violation::EnvironmentNotInPlan { environment, plan } => {

@@ -79,6 +79,11 @@ pub enum Refusal {
         /// The time until the next key can be created.
         retry_after: Duration,
     },
+    /// The owner has changed keys as often as is allowed per day.
+    TooManyChanges {
+        /// The time until the next change is allowed.
+        retry_after: Duration,
+    },
     /// The caller's token names this plan for the owner, and it does not exist: what the owner may have is not known.
     UnknownPlan(Box<str>),
     /// The `Idempotency-Key` was used with another request.
@@ -99,6 +104,8 @@ pub enum Violation {
         /// The plan that allows no more; `None`: `keys.max_lifetime`.
         plan: Option<PlanName>,
     },
+    /// The grace period of a rotation is longer than this, the longest by `keys.max_rotation_grace`.
+    GracePeriodTooLong(Duration),
     /// Keys of owners on this plan can't be given this scope.
     ScopeNotInPlan {
         /// The scope.
@@ -241,6 +248,8 @@ pub struct Change<'a> {
     /// The owner's limits, if the change may give the key or its owner more than before. Then it goes by the owner's
     /// plan, too, which doesn't change in the meantime.
     pub quota: Option<Quota>,
+    /// How many changes the owner may make within a day, if it is the owner who makes it; `None`: any number.
+    pub most_in_a_day: Option<u32>,
     /// The message that announces the change to the replicas. It is sent even if nothing changes, because whoever made
     /// the change earlier may have failed while waiting. `None` if nobody waits for the replicas.
     pub mark: Option<&'a Mark>,

@@ -15,12 +15,18 @@ pub use self::hand_over::{
     HAND_OVER_LASTS, HANDED_OVER_SECONDS, HandOver, HandOverSecret, HandedOver, InvalidReturnAddress,
     RETURN_ADDRESS_MAX_BYTES, ReturnAddress,
 };
-use crate::domain::{api_key::Keyring, audit::Actor, owner::Owner, scope::Scopes, secret::SecretString};
+use crate::domain::{
+    api_key::Keyring, audit::Actor, credential_in_text::has_credential_form_in, owner::Owner, scope::Scopes,
+    secret::SecretString,
+};
 
 /// The random bytes of a secret: 256 bits that nobody can guess.
 const SECRET_BYTES: usize = 32;
 /// The maximum length of what a browser says of itself, in bytes.
 const BROWSER_MAX_BYTES: usize = 200;
+
+/// What is stored and shown instead of a browser's text that must not be.
+const HIDDEN_BROWSER: &str = "hidden: it carries a key or a token";
 
 /// Somebody who has signed in, as their tokens describe them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,9 +174,12 @@ impl SessionSecret {
     }
 }
 
-/// What a browser says of itself, as it may be stored and shown.
+/// What a browser says of itself, as it may be stored and shown. A program that takes the place of one may say anything.
 pub fn browser(user_agent: &str) -> Option<String> {
     let mut text: String = user_agent.chars().filter(|letter| !letter.is_control()).collect();
+    if has_credential_form_in(&text) {
+        return Some(HIDDEN_BROWSER.to_owned());
+    }
     while text.len() > BROWSER_MAX_BYTES {
         text.pop();
     }
@@ -216,5 +225,11 @@ mod tests {
         assert_eq!(browser("Mozilla/5.0\u{7f}\n (X11)").as_deref(), Some("Mozilla/5.0 (X11)"));
         assert_eq!(browser("\0"), None);
         assert!(browser(&"é".repeat(500)).is_some_and(|text| text.len() <= BROWSER_MAX_BYTES));
+        let token = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl";
+        let split = token.replacen('.', ".\t", 1);
+        // Also where it would be cut off, or has been pulled apart.
+        for text in [token, &format!("Mozilla/5.0 {token}"), &format!("{} {token}", "x".repeat(199)), &split] {
+            assert_eq!(browser(text).as_deref(), Some(HIDDEN_BROWSER), "{text}");
+        }
     }
 }

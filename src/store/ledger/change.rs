@@ -1,4 +1,8 @@
 //! Changes a key while its row is locked.
+//!
+//! - `counting`: how often an owner does so
+
+mod counting;
 
 use ipnet::IpNet;
 use sqlx::PgConnection;
@@ -58,6 +62,12 @@ impl Store {
             if let Some(refusal) = objections.too_many.or(objections.too_fast) {
                 return Ok(Outcome::Refused(refusal));
             }
+        }
+        if let (Some(most), Some(event)) = (change.most_in_a_day, &event)
+            && event.action.is_limited_per_day()
+            && let Some(refusal) = counting::count(transaction, owner, most, change.at).await?
+        {
+            return Ok(Outcome::Refused(refusal));
         }
         if let Some(credits) = &credits {
             credits::change_of_key(transaction, &mut changed, credits).await?;

@@ -14,7 +14,7 @@ use crate::{
         limits, owner_id,
         request::{
             bodies::{NEW_KEY, NEW_KEY_OF_AN_OWNER, OWNER_MEMBERS, ROTATION},
-            fields::{Fields, HAS_KEY, Read, boolean, invalid, list, object, parsed, text, whole_number},
+            fields::{Fields, Read, boolean, invalid, list, object, parsed, text, whole_number},
         },
     },
     auth::lifecycle::{Edit, Expiry, NewKey},
@@ -137,7 +137,7 @@ pub(crate) fn rotation(
 /// `owner`: an id, or an object with `issuer` and `subject` or `id`, as answers show owners.
 pub(crate) fn owner(fields: &mut Fields) -> Option<Owner> {
     let members = match fields.take("owner", owner_or_members)? {
-        Named::ById(owner) => return without_key(fields, owner),
+        Named::ById(owner) => return fields.without_credential("owner", owner),
         Named::ByMembers(members) => members,
     };
     let mut inner = Fields::within(members, String::new(), OWNER_MEMBERS);
@@ -161,16 +161,8 @@ pub(crate) fn owner(fields: &mut Fields) -> Option<Owner> {
     for FieldError { pointer, code, detail, .. } in problems {
         fields.problem(&format!("owner{}", pointer.unwrap_or_default()), code, detail);
     }
-    without_key(fields, by_id.or(by_name).filter(|_| faultless)?)
-}
-
-/// The owner, unless there is a key in what the id says in base64.
-fn without_key(fields: &mut Fields, owner: Owner) -> Option<Owner> {
-    if [&owner.issuer, &owner.subject].into_iter().any(|name| fields.has_key_in(name)) {
-        fields.problem("owner", "has_key", HAS_KEY);
-        return None;
-    }
-    Some(owner)
+    let owner = by_id.or(by_name).filter(|_| faultless)?;
+    fields.without_credential("owner", owner)
 }
 
 /// How a body names an owner.

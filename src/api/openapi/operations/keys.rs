@@ -90,20 +90,22 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             .answers_with(200, "The key", "Key", TAG)
             .answers_without_json(304, "Not modified", TAG)
     }),
-    ("POST /v1/keys/{id}/credits", |_| {
+    ("POST /v1/keys/{id}/credits", |admin| {
         Operation::new("topUpKey", "Top up the credits of a key")
             .of_a_key_unconditionally()
             .takes_checked([header("Idempotency-Key")])
             .reads(body("TopUp"))
             .answers_with(200, "The key, as it is now on every replica", "Key", TAG)
             .fails([Reason::KeyRevoked, Reason::IdempotencyKeyReused])
+            .fails(too_many_changes(admin))
     }),
-    ("PATCH /v1/keys/{id}", |_| {
+    ("PATCH /v1/keys/{id}", |admin| {
         Operation::new("updateKey", "Update a key (JSON Merge Patch, RFC 7396)")
             .changes_a_key()
             .reads(merge_patch("KeyPatch"))
             .answers_with(200, "The key, as it is now on every replica", "Key", TAG)
             .fails([Reason::KeyRevoked, Reason::DisabledByAdministrator, Reason::OwnerDisabled])
+            .fails(too_many_changes(admin))
     }),
     ("DELETE /v1/keys/{id}", |_| {
         Operation::new("revokeKey", "Revoke a key")
@@ -144,12 +146,13 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             .answers_with(200, "The key, as it is now on every replica", "Key", TAG)
             .fails([Reason::KeyRevoked])
     }),
-    ("POST /v1/keys/{id}/enable", |_| {
+    ("POST /v1/keys/{id}/enable", |admin| {
         Operation::new("enableKey", "Enable a key")
             .changes_a_key()
             .reads(optional_body("Nothing"))
             .answers_with(200, "The key, as it is now on every replica", "Key", TAG)
             .fails([Reason::KeyRevoked, Reason::DisabledByAdministrator, Reason::OwnerDisabled, not_held()])
+            .fails(too_many_changes(admin))
     }),
     ("GET /v1/audit", |admin| {
         let means = "A page of events, newest first; in CSV and NDJSON, only `Link` names the next page";
@@ -190,6 +193,11 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             .stored()
     }),
 ];
+
+/// Owners can change keys only so often in a day.
+fn too_many_changes(admin: bool) -> Option<Reason> {
+    (!admin).then_some(Reason::TooManyChanges(0))
+}
 
 /// Enabling would grant the key a scope that the caller does not hold.
 fn not_held() -> Reason {

@@ -94,7 +94,7 @@ impl Failure {
             Reason::UnknownPlan(_) => {
                 response.insert_header((RETRY_AFTER, UNKNOWN_PLAN_RETRY_AFTER));
             }
-            Reason::TooManyNewKeys(seconds) => {
+            Reason::TooManyNewKeys(seconds) | Reason::TooManyChanges(seconds) => {
                 response.insert_header((RETRY_AFTER, *seconds));
             }
             Reason::NoRequest(Refusal::ContentCoding) => {
@@ -174,6 +174,10 @@ fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
         Reason::UnknownPlan(plan) => format!("The token names the plan {}, and there is no such plan.", escaped(plan)),
         Reason::TooManyNewKeys(seconds) => {
             format!("The owner may make another key in {}.", counted(*seconds, "second"))
+        }
+        Reason::TooManyChanges(seconds) => {
+            let wait = counted(*seconds, "second");
+            format!("The owner may change keys again in {wait}; disabling and revoking them is possible now.")
         }
         _ => return None,
     };

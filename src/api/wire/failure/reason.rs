@@ -87,6 +87,8 @@ pub(crate) enum Reason {
     TooManyKeys(u32, Option<PlanName>),
     /// The owner has created the maximum number of keys per day. The next can be created after this many seconds.
     TooManyNewKeys(u64),
+    /// The owner has changed keys as often as is allowed per day. The next change is allowed after this many seconds.
+    TooManyChanges(u64),
     /// So many owners are on the plan.
     PlanInUse(u64),
     /// There are as many plans as there may be.
@@ -142,6 +144,7 @@ impl From<ledger::Refusal> for Reason {
             Refusal::UnknownPlan(name) => Self::UnknownPlan(name),
             // Rounded up, so that a client does not retry too early.
             Refusal::TooManyNewKeys { retry_after } => Self::TooManyNewKeys(retry_after.as_secs() + 1),
+            Refusal::TooManyChanges { retry_after } => Self::TooManyChanges(retry_after.as_secs() + 1),
             Refusal::OtherRequest => Self::IdempotencyKeyReused,
             Refusal::Against(violations) => Self::InvalidFields(violations.into_iter().map(violation).collect()),
         }
@@ -170,6 +173,10 @@ fn violation(violation: Violation) -> FieldError {
                 "lifetime_too_long",
                 format!("a key lives for at most {longest} {place}"),
             )
+        }
+        Violation::GracePeriodTooLong(longest) => {
+            let detail = format!("the old key may keep working for at most {} here", timestamp::span(longest));
+            FieldError::of_field("/gracePeriod", "grace_period_too_long", detail)
         }
         Violation::ScopeNotInPlan { scope, plan } => {
             let detail = format!("the plan {plan} gives no key the scope {scope}, and widens none that carries it");
@@ -266,6 +273,9 @@ impl Reason {
             Reason::TooManyKeys(..) => (StatusCode::CONFLICT, "too_many_keys", "Too many API keys"),
             Reason::TooManyNewKeys(_) => {
                 (StatusCode::TOO_MANY_REQUESTS, "too_many_new_keys", "Too many new API keys in a day")
+            }
+            Reason::TooManyChanges(_) => {
+                (StatusCode::TOO_MANY_REQUESTS, "too_many_changes", "Too many changes of API keys in a day")
             }
             Reason::PlanInUse(_) => (StatusCode::CONFLICT, "plan_in_use", "Owners are on the plan"),
             Reason::TooManyPlans => (StatusCode::CONFLICT, "too_many_plans", "Too many plans"),

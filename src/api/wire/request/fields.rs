@@ -16,7 +16,11 @@ use crate::{
         wire::failure::{Fault, FieldError, Reason},
     },
     auth::strict_json,
-    domain::timestamp,
+    domain::{
+        credential_in_text::{CarriedCredential, credential_in, credential_in_names_of},
+        owner::Owner,
+        timestamp,
+    },
 };
 
 /// The fields of a body. Reading a field removes it; those left at the end are unknown.
@@ -30,13 +34,21 @@ pub(crate) struct Fields {
     /// The JSON Pointer to this object within the body.
     at: String,
     /// Knows the keys that no text may carry that is kept; `None` for nested objects, which are looked through with
-    /// what they stand in, and for bodies that may carry keys.
+    /// what they stand in, and for bodies that may carry keys and tokens.
     services: Option<Data<Services>>,
 }
 
-/// What is wrong with a text that carries a key.
-pub(crate) const HAS_KEY: &str =
-    "carries the text of a key, which would be kept readable; leave it out, and rotate the key";
+/// What is wrong with a text that carries a credential: a stable code, and a description.
+pub(crate) fn carries(credential: CarriedCredential) -> (&'static str, &'static str) {
+    match credential {
+        CarriedCredential::Key => {
+            ("has_key", "carries the text of a key, which would be kept readable; leave it out, and rotate the key")
+        }
+        CarriedCredential::Token => {
+            ("has_token", "carries a whole token (a JWT), which would be kept readable; leave it out")
+        }
+    }
+}
 
 /// What is wrong with a value: a pointer within it (empty for the whole value), a stable code, and a description.
 type InvalidValue = (String, &'static str, String);
@@ -100,27 +112,46 @@ impl Fields {
         debug_assert!(self.known.iter().copied().flatten().any(|(own, _)| *own == name), "{name} is in no table");
         match self.members.remove(name)? {
             Value::Null => Some(None),
-            // JSON writes no letter of a key otherwise.
-            value if self.has_key_in(&value.to_string()) => {
-                self.problem(name, "has_key", HAS_KEY);
-                None
-            }
-            value => match read(value) {
-                Ok(value) => Some(Some(value)),
-                Err(errors) => {
-                    for (within, code, detail) in errors {
-                        let pointer = format!("{}/{name}{within}", self.at);
-                        self.problems.push(FieldError::of_field(pointer, code, detail));
+            value => {
+                // JSON writes no letter of a key or a token otherwise.
+                let carried = self.credential_in(&value.to_string());
+                // A field that is about tokens knows better what to do about a whole one.
+                let read = if carried == Some(CarriedCredential::Key) { Ok(None) } else { read(value).map(Some) };
+                match (read, carried) {
+                    (Err(errors), _) => {
+                        for (within, code, detail) in errors {
+                            let pointer = format!("{}/{name}{within}", self.at);
+                            self.problems.push(FieldError::of_field(pointer, code, detail));
+                        }
+                        None
                     }
-                    None
+                    (Ok(_), Some(credential)) => {
+                        let (code, detail) = carries(credential);
+                        self.problem(name, code, detail);
+                        None
+                    }
+                    (Ok(value), None) => value.map(Some),
                 }
-            },
+            }
         }
     }
 
-    /// Whether there is a key in a text that would be kept.
-    pub(crate) fn has_key_in(&self, text: &str) -> bool {
-        self.services.as_ref().is_some_and(|services| services.issuer.keyring.has_key_in(text))
+    /// The credential in a text that would be kept.
+    fn credential_in(&self, text: &str) -> Option<CarriedCredential> {
+        self.services.as_ref().and_then(|services| credential_in(text, &services.issuer.keyring))
+    }
+
+    /// Takes note of a credential in the names of an owner, which an id hides in base64.
+    pub(crate) fn without_credential(&mut self, name: &str, owner: Owner) -> Option<Owner> {
+        let services = self.services.as_ref();
+        match services.and_then(|services| credential_in_names_of(&owner, &services.issuer.keyring)) {
+            None => Some(owner),
+            Some(credential) => {
+                let (code, detail) = carries(credential);
+                self.problem(name, code, detail);
+                None
+            }
+        }
     }
 
     /// A required field.

@@ -4,14 +4,14 @@
 use actix_web::{HttpRequest, web::Data};
 use sha2::{Digest, Sha256};
 
-use super::fields::HAS_KEY;
+use super::fields::carries;
 use crate::{
     api::{
         services::Services,
         wire::failure::{FieldError, Reason},
     },
     auth::lifecycle::Caller,
-    domain::{audit::Actor, ledger::IdempotentRequest, owner::Owner},
+    domain::{audit::Actor, credential_in_text::credential_in, ledger::IdempotentRequest, owner::Owner},
 };
 
 const NAME: &str = "Idempotency-Key";
@@ -26,8 +26,9 @@ pub(crate) fn of(request: &HttpRequest, caller: &Caller, body: &[u8]) -> Result<
         return Err(Reason::InvalidParameters(vec![FieldError::of_parameter(NAME, "invalid", detail)]));
     };
     let services = request.app_data::<Data<Services>>();
-    if services.is_some_and(|services| services.issuer.keyring.has_key_in(key)) {
-        return Err(Reason::InvalidParameters(vec![FieldError::of_parameter(NAME, "has_key", HAS_KEY)]));
+    if let Some(credential) = services.and_then(|services| credential_in(key, &services.issuer.keyring)) {
+        let (code, detail) = carries(credential);
+        return Err(Reason::InvalidParameters(vec![FieldError::of_parameter(NAME, code, detail)]));
     }
     let Actor::Token { issuer, subject } = &caller.author.actor else { return Ok(None) };
     let by = Owner { issuer: issuer.clone(), subject: subject.clone() };

@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use time::OffsetDateTime;
 
 use super::{
-    fields::HAS_KEY,
+    fields::carries,
     queries::{LIMIT_DEFAULT, LIMIT_MAX, Query},
 };
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
     },
     domain::{
         api_key::Keyring,
+        credential_in_text::credential_in,
         listing::{Page, cursor},
         owner::{Owner, identifier},
         timestamp,
@@ -78,7 +79,7 @@ impl Parameters {
         self.take(name, |text| text.parse().map_err(|error: T::Err| error.to_string()))
     }
 
-    /// The same for a text that is kept, which must carry no key.
+    /// The same for a text that is kept, which must carry no credential.
     pub(crate) fn take_kept<T: std::str::FromStr<Err: std::fmt::Display>>(
         &mut self,
         request: &HttpRequest,
@@ -86,8 +87,8 @@ impl Parameters {
     ) -> Option<T> {
         let services = request.app_data::<Data<Services>>();
         self.take(name, |text| {
-            if services.is_some_and(|services| services.issuer.keyring.has_key_in(text)) {
-                return Err(HAS_KEY.to_owned());
+            if let Some(credential) = services.and_then(|services| credential_in(text, &services.issuer.keyring)) {
+                return Err(carries(credential).1.to_owned());
             }
             text.parse().map_err(|error: T::Err| error.to_string())
         })

@@ -102,6 +102,7 @@ impl Lifecycle {
                 with_credits: edit.credits.is_some(),
                 once: None,
                 quota: edit.may_widen().then_some(quota),
+                most_in_a_day: None,
                 mark: None,
             };
             lifecycle.apply(change).await

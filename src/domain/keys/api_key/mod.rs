@@ -22,7 +22,7 @@ pub use self::{
         Environment, InvalidPrefix, Prefix, ShownKey, UnknownEnvironment, find_key_form, without_secrets,
     },
 };
-use crate::domain::{owner::Owner, secret::SecretString};
+use crate::domain::secret::SecretString;
 use rand::{RngExt, distr::Alphanumeric, rand_core::UnwrapErr, rngs::SysRng};
 use siphasher::sip128::SipHasher24;
 use subtle::ConstantTimeEq;
@@ -281,11 +281,6 @@ impl Keyring {
         };
         let begins = [self.prefix.as_str(), "_"].concat();
         text.match_indices(&begins).any(|(at, _)| is_key(at))
-    }
-
-    /// The same for the names of an owner, whose id hides them in base64.
-    pub fn has_key_in_names_of(&self, owner: &Owner) -> bool {
-        self.has_key_in(&owner.issuer) || self.has_key_in(&owner.subject)
     }
 
     /// The sub-key for the hash of a key.

@@ -37,7 +37,12 @@ pub(crate) const NEW_KEY: Body = &[CONTENT, OF_NEW_KEYS];
 pub(crate) const NEW_KEY_OF_AN_OWNER: Body = &[CONTENT, OF_NEW_KEYS, OWNER];
 pub(crate) const KEY_PATCH: Body = &[CONTENT, OF_PATCHES];
 pub(crate) const ROTATION: Body = &[&[
-    ("gracePeriod", || seconds(0, "How long the old key keeps working, in seconds; 0 ends it immediately.")),
+    ("gracePeriod", || {
+        seconds(
+            0,
+            "How long the old key keeps working, in seconds, at most `keys.max_rotation_grace`; 0 ends it immediately.",
+        )
+    }),
     ("expiresAt", expires_at),
     ("expiresIn", || seconds(1, "Lifetime of the new key, in seconds.")),
 ]];
