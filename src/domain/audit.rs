@@ -152,6 +152,30 @@ impl Action {
         }
     }
 
+    /// Whether somebody may have had more before than after it: a database that was restored from a backup gives that
+    /// back.
+    pub fn may_take_away(self) -> bool {
+        match self {
+            Self::KeyCreated | Self::KeyEnabled | Self::OwnerEnabled | Self::PlanCreated | Self::SessionHandedOver => {
+                false
+            }
+            Self::KeyUpdated
+            | Self::KeyRotated
+            | Self::KeyDisabled
+            | Self::KeyRevoked
+            | Self::KeyCreditsChanged
+            | Self::OwnerDisabled
+            | Self::OwnerLimitsChanged
+            | Self::OwnerCreditsChanged
+            | Self::OwnerPlanChanged
+            | Self::PlanChanged
+            | Self::PlanDeleted
+            | Self::TokenRevoked
+            | Self::SubjectTokensRevoked
+            | Self::SessionsEnded => true,
+        }
+    }
+
     /// The action with this name.
     pub fn of(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|action| action.as_str() == word)
