@@ -34,8 +34,8 @@ use clap_complete::Shell;
 use keyward::{
     auth::jwt::check_key_files,
     config::{Settings, Sources},
-    domain::{api_key::find_key_form, escape::escaped},
-    store::Store,
+    domain::{api_key::find_key_form, counted::counted, escape::escaped},
+    store::{Migrated, Store},
     telemetry::log,
 };
 
@@ -219,9 +219,15 @@ fn migrate(settings: &Settings) -> anyhow::Result<()> {
     let (database, audit) = (settings.database()?, settings.audit()?);
     runtime()?.block_on(async {
         let store = Store::open(&database).await?;
-        store.migrate(&database, &audit).await?;
+        let Migrated { applied, newest } = store.migrate(&database, &audit).await?;
         store.close().await;
-        Ok(print_line("The schema is up to date.")?)
+        Ok(match applied {
+            0 => print_line(format_args!("The schema is up to date, at migration {newest}."))?,
+            applied => {
+                let migrations = counted(applied, "migration");
+                print_line(format_args!("Applied {migrations}: the schema is at migration {newest}."))?;
+            }
+        })
     })
 }
 
