@@ -34,14 +34,14 @@ use clap_complete::Shell;
 use keyward::{
     auth::jwt::check_key_files,
     config::{Settings, Sources},
-    domain::{api_key::find_key_form, counted::counted, escape::escaped},
+    domain::{api_key::find_key_form, build::VERSION_AND_REVISION, counted::counted, escape::escaped},
     store::{Migrated, Store},
     telemetry::log,
 };
 
 /// Issues API keys to people who hold a JWT and checks both on every request, in front of any API.
 #[derive(Parser)]
-#[command(name = "keyward", version, arg_required_else_help = true, after_help = EXAMPLES)]
+#[command(name = "keyward", version = VERSION_AND_REVISION.as_str(), arg_required_else_help = true, after_help = EXAMPLES)]
 struct Arguments {
     /// A configuration file, over the built-in defaults and under KEYWARD__SECTION__NAME variables.
     #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
