@@ -1,6 +1,6 @@
 //! Keys as tables.
 
-use keyward::domain::key_record::ManagedKey;
+use keyward::domain::{key_record::ManagedKey, owner_id};
 use time::OffsetDateTime;
 
 use crate::cli::shared::{
@@ -41,6 +41,7 @@ pub(super) fn of_key(key: &ManagedKey, now: OffsetDateTime) -> String {
         ("environment", record.environment.as_str().to_owned()),
         ("issuer", or_dash(&record.owner.issuer)),
         ("subject", record.owner.subject.to_string()),
+        ("owner", owner_id::write(&record.owner)),
         ("scopes", scopes(key)),
         ("metadata", record.metadata.as_object().to_owned()),
         ("allowed ips", or_dash(&networks.join(" "))),
