@@ -67,11 +67,11 @@ pub struct RunningServer {
 impl RunningServer {
     /// Listens, and does all else that can be done without a database. It isn't ready until it is
     /// [prepared](Self::prepare). To be called in the runtime that lasts as long as the replica. `hang_up` brings each
-    /// SIGHUP, by which the policy is read again.
+    /// SIGHUP, by which the policy is read again. `callers_read_log`: whether whoever sends requests does.
     ///
     /// # Errors
     /// If any of this fails; the message contains the remedy.
-    pub fn start(config: Config, hang_up: Signal) -> anyhow::Result<Self> {
+    pub fn start(config: Config, hang_up: Signal, callers_read_log: bool) -> anyhow::Result<Self> {
         let Config {
             server: settings,
             process: _,
@@ -168,6 +168,7 @@ impl RunningServer {
             } else {
                 settings.docs_at_root.then_some("docs/")
             },
+            callers_read_log,
             console: links,
             authorize,
             readiness: Arc::clone(&readiness),

@@ -22,7 +22,7 @@ use futures_util::future::Either;
 
 use super::{
     cors::Cors,
-    explanation::{METRICS_TOKEN, explanation},
+    explanation::{METRICS_TOKEN, READ_THE_LOG, explanation},
     root_span,
 };
 use crate::api::{
@@ -169,7 +169,10 @@ fn failure(response: &ServiceResponse<BoxBody>) -> Option<Failure> {
         {
             Some(METRICS_TOKEN)
         }
-        Reason::Denied(kind, denial) => explanation(request.headers(), *kind, *denial),
+        Reason::Denied(kind, denial) => {
+            let reads_log = *denial == PublicDenial::InvalidCredential && services(request).callers_read_log;
+            explanation(request.headers(), *kind, *denial).or(reads_log.then_some(READ_THE_LOG))
+        }
         _ => None,
     };
     Some(Failure::new(request.path(), reason.clone()).explained(explanation))

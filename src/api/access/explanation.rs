@@ -23,6 +23,10 @@ const TWO_HEADERS: &str = "Two credentials came, one in x-api-key and one in Aut
 /// The explanation of each refusal of a request for the metrics, whatever it carried.
 pub(crate) const METRICS_TOKEN: &str =
     "This route takes metrics.token, and no other credential: Authorization: Bearer <metrics.token>.";
+/// Why it is not accepted is not said to whoever sent it; here, that is the operator.
+pub(crate) const READ_THE_LOG: &str =
+    "The token or the API key is not valid. The log in the terminal of keyward dev says why.";
+
 /// The explanation of a denial of a request with these headers.
 pub(crate) fn explanation(headers: &HeaderMap, kind: CredentialKind, denial: PublicDenial) -> Option<&'static str> {
     let authorization = headers.get(AUTHORIZATION).map(|value| value.as_bytes()).filter(|value| !value.is_empty());
@@ -87,6 +91,7 @@ mod tests {
             NO_CREDENTIAL,
             TWO_HEADERS,
             METRICS_TOKEN,
+            READ_THE_LOG,
         ] {
             assert!(document.contains(text), "docs/problems.md lacks: {text}");
         }
