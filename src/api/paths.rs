@@ -8,6 +8,8 @@ pub(super) const REVOKE: &str = "/v1/revoke";
 pub(super) const AUTHORIZE: &str = "/v1/authorize";
 /// The same, followed by the path of the client's request.
 pub(super) const AUTHORIZE_BELOW: &str = "/v1/authorize/{original}";
+/// The metrics, by convention.
+pub(super) const METRICS: &str = "/metrics";
 /// The pages of the console, as metrics name all of them.
 pub(super) const CONSOLE_BELOW: &str = "/console/{page}";
 

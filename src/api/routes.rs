@@ -21,16 +21,13 @@ use super::{
         owners, plans, problem_page, scopes, tokens, top_ups, usage, verify,
     },
     openapi::{self, page},
-    paths,
+    paths::{self, METRICS},
     services::Services,
     wire::failure::{Answer, Missing, Reason},
 };
 
 /// Every method that a route has.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-
-/// The path of the metrics, by convention.
-const METRICS: &str = "/metrics";
 
 const DOCUMENTS: &str = "public information, the same for everybody; read before a client has a credential";
 

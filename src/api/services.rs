@@ -49,6 +49,8 @@ pub struct Services {
     pub public_url: Option<String>,
     /// Where `/` leads, relative to it; `None`: nowhere.
     pub home: Option<&'static str>,
+    /// Whether whoever sends requests reads the log, too, as with `keyward dev`.
+    pub callers_read_log: bool,
     /// The links into the console, if there is one.
     pub console: Option<ConsoleLinks>,
     /// Decides on gateway requests.

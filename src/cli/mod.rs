@@ -32,14 +32,16 @@ use clap_complete::Shell;
 use keyward::{
     auth::jwt::check_key_files,
     config::{Settings, Sources},
-    domain::{api_key::find_key_form, escape::escaped, token::has_jwt_in},
-    store::Store,
+    domain::{
+        api_key::find_key_form, build::VERSION_AND_REVISION, counted::counted, escape::escaped, token::has_jwt_in,
+    },
+    store::{Migrated, Store},
     telemetry::log,
 };
 
 /// Issues API keys to people who hold a JWT and checks both on every request, in front of any API.
 #[derive(Parser)]
-#[command(name = "keyward", version, arg_required_else_help = true, after_help = EXAMPLES)]
+#[command(name = "keyward", version = VERSION_AND_REVISION.as_str(), arg_required_else_help = true, after_help = EXAMPLES)]
 struct Arguments {
     /// A configuration file, over the built-in defaults and under KEYWARD__SECTION__NAME variables.
     #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
@@ -223,9 +225,15 @@ fn migrate(settings: &Settings) -> anyhow::Result<()> {
     let (database, audit) = (settings.database()?, settings.audit()?);
     runtime()?.block_on(async {
         let store = Store::open(&database).await?;
-        store.migrate(&database, &audit).await?;
+        let Migrated { applied, newest } = store.migrate(&database, &audit).await?;
         store.close().await;
-        Ok(print_line("The schema is up to date.")?)
+        Ok(match applied {
+            0 => print_line(format_args!("The schema is up to date, at migration {newest}."))?,
+            applied => {
+                let migrations = counted(applied, "migration");
+                print_line(format_args!("Applied {migrations}: the schema is at migration {newest}."))?;
+            }
+        })
     })
 }
 

@@ -43,6 +43,8 @@ struct Shown {
     /// `null` for an application that uses the library.
     address: Option<String>,
     version: String,
+    /// What it was built from; `null` for a version that does not say.
+    revision: Option<String>,
     lease_ms: u128,
     started_at: String,
     last_heartbeat_at: String,
@@ -58,6 +60,7 @@ impl From<ReplicaRow> for Shown {
             id: row.id.to_string(),
             address: row.address,
             version: row.version,
+            revision: row.revision,
             lease_ms: row.lease.as_millis(),
             started_at: timestamp::write(row.started_at),
             last_heartbeat_at: timestamp::write(row.heartbeat_at),
@@ -74,12 +77,14 @@ impl Replicas {
             if self.json {
                 return print_json(&replicas);
             }
-            let header = ["ID", "ADDRESS", "VERSION", "LEASE", "STARTED", "LAST HEARTBEAT", "LAST APPLIED", "STATE"];
+            let header =
+                ["ID", "ADDRESS", "VERSION", "REVISION", "LEASE", "STARTED", "LAST HEARTBEAT", "LAST APPLIED", "STATE"];
             let rows = replicas.into_iter().map(|replica| {
                 [
                     replica.id,
                     or_dash(&replica.address.unwrap_or_default()),
                     replica.version,
+                    or_dash(&replica.revision.unwrap_or_default()),
                     format!("{} ms", replica.lease_ms),
                     replica.started_at,
                     replica.last_heartbeat_at,

@@ -71,6 +71,9 @@ pub use self::{
     traces::{Compression, Protocol, Sampler, Traces},
 };
 
+#[cfg(feature = "server")]
+pub(crate) use self::loading::names::how_to_set;
+
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// The commented defaults, as text.

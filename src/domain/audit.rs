@@ -111,6 +111,30 @@ impl Action {
     pub fn is_limited_per_day(self) -> bool {
         matches!(self, Self::KeyUpdated | Self::KeyEnabled | Self::KeyCreditsChanged)
     }
+
+    /// Whether somebody may have had more before than after it: a database that was restored from a backup gives that
+    /// back.
+    pub fn may_take_away(self) -> bool {
+        match self {
+            Self::KeyCreated | Self::KeyEnabled | Self::OwnerEnabled | Self::PlanCreated | Self::SessionHandedOver => {
+                false
+            }
+            Self::KeyUpdated
+            | Self::KeyRotated
+            | Self::KeyDisabled
+            | Self::KeyRevoked
+            | Self::KeyCreditsChanged
+            | Self::OwnerDisabled
+            | Self::OwnerLimitsChanged
+            | Self::OwnerCreditsChanged
+            | Self::OwnerPlanChanged
+            | Self::PlanChanged
+            | Self::PlanDeleted
+            | Self::TokenRevoked
+            | Self::SubjectTokensRevoked
+            | Self::SessionsEnded => true,
+        }
+    }
 }
 
 /// An audit event as it is stored.

@@ -5,7 +5,7 @@
 //! - `owners`: who has keys, the limits that all their keys share, and how often they change keys
 //! - `plans`: what owners are given, and requests to change that
 //! - `verdicts`: the caller, or the reason for a refusal
-//! - `values`: text, secrets, times, networks, counts, escaping and CSV
+//! - `values`: text, secrets, times, networks, counts, escaping, CSV, and what the program was built from
 //!
 //! The modules of these five folders are named without the folder: `domain::api_key`.
 
@@ -33,6 +33,6 @@ pub use self::{
     keys::{api_key, key_record, ledger, listing, metadata, precondition},
     owners::{owner, owner_changes, owner_id, owner_limits},
     plans::{plan, plan_changes},
-    values::{counted, csv, escape, network, secret, text, timestamp},
+    values::{build, counted, csv, escape, network, secret, text, timestamp},
     verdicts::{denial, principal, verdict},
 };

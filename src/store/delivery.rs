@@ -101,7 +101,7 @@ impl Store {
         let setting = self.listen_servers.setting();
         let remedy = "A pooler or proxy in between does not carry LISTEN, or leads to another server. Set \
                       database.listen_url to an address of Postgres itself";
-        Err(ConnectFailure::that_heals(format!("{setting}: {what}. {remedy}")).into())
+        Err(ConnectFailure::that_heals(format!("{setting}: {what}")).remedied(remedy).into())
     }
 
     /// The same, for those who wait up to `database.connect_timeout`.

@@ -42,7 +42,7 @@ pub use self::{
     delivery::Delivery,
     insight::{ConnectionLimit, Examination, HashCount, Sample, Statements},
     peppers::PepperFit,
-    schema::{OwnerExamination, Schema, how_to_grant},
+    schema::{Migrated, OwnerExamination, Schema, how_to_grant},
 };
 use crate::{
     config::{Database, Pooler},

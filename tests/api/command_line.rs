@@ -47,6 +47,13 @@ fn config_shows_each_value_with_its_origin_and_no_secret() {
 }
 
 #[test]
+fn version_says_also_what_the_program_was_built_from() {
+    let revision = option_env!("KEYWARD_REVISION").unwrap_or("unknown");
+    let told = run(bare().arg("--version")).succeeded();
+    assert_eq!(told, format!("keyward {} (revision {revision})\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
 fn config_fails_where_serve_would_and_still_shows_what_there_is() {
     let ended = run(bare().arg("config").env("PORT", "4321"));
     assert!(ended.stdout.contains("# env PORT"), "{ended:#?}");

@@ -143,6 +143,18 @@ async fn show_says_who_has_disabled_a_key() {
     assert_eq!(events[0]["details"]["reason"], "found", "{events}");
 }
 
+/// Commands about owners take the id.
+#[tokio::test]
+async fn show_says_the_id_of_the_owner_by_which_other_commands_find_them() {
+    let database = database().await;
+    let made = keyward(&database, &["keys", "create", "--subject=alice", "--json"]).await.succeeded();
+    let id = parsed(&made)["id"].as_str().expect("an id").to_owned();
+    let shown = keyward(&database, &["keys", "show", &id]).await.succeeded();
+    let owner = shown.lines().find_map(|line| line.strip_prefix("owner ")).expect("a line").trim();
+    let found = keyward(&database, &["owners", "show", owner]).await.succeeded();
+    assert!(found.contains("alice"), "{found}");
+}
+
 #[tokio::test]
 async fn a_dry_run_counts_and_the_conditions_are_those_of_lists() {
     let database = database().await;

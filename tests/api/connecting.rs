@@ -157,6 +157,16 @@ async fn a_wrong_password_ends_the_start_at_once_and_the_setting_that_holds_it_i
     let without = with(&url, "postgres@", "keyward@");
     let message = refused(&[("DATABASE_URL", &without), ("KEYWARD__DATABASE__PASSWORD", "hunter2")]).await;
     says_once(&message, &["database.password: ", "refuses the password of the role keyward"]);
+    // None at all, of either role.
+    let message = refused(&[("DATABASE_URL", &without)]).await;
+    says_once(
+        &message,
+        &[
+            "database.password: ",
+            "demands a password of the role keyward, and none is given. Set KEYWARD__DATABASE__PASSWORD or \
+             KEYWARD__DATABASE__PASSWORD_FILE in the environment",
+        ],
+    );
     // A bad one of the role that owns the tables is that setting's.
     let good =
         [("DATABASE_URL", &*with(&url, "postgres@", "keyward:right@")), ("KEYWARD__DATABASE__MIGRATE_URL", &in_url)];
@@ -188,6 +198,31 @@ async fn a_role_without_rights_ends_the_start_at_once_with_one_sentence() {
     drop((database, migrated));
     let admin = TestDatabase::create();
     execute(admin.url(), &format!("DROP ROLE {role}")).await.expect("the role goes");
+}
+
+/// As a role that was made to replace another: `grant_to_service` gives it rights in the database, and not to connect.
+#[tokio::test]
+async fn a_role_that_may_not_connect_to_the_database_is_told_the_statement_that_lets_it() {
+    let database = TestDatabase::create();
+    let role = format!("r_{}-b", unique());
+    let (_, own) = test_support::server_socket(database.url());
+    execute(database.url(), &format!("CREATE ROLE \"{role}\" LOGIN")).await.expect("a role");
+    execute(database.url(), &format!("REVOKE CONNECT ON DATABASE {own} FROM PUBLIC")).await.expect("revoked");
+    execute(database.url(), &format!("SELECT grant_to_service('{role}')")).await.expect("granted");
+    let url = with(database.url(), "postgres@", &format!("{role}@"));
+    let grant = format!("GRANT CONNECT ON DATABASE {own} TO \"{role}\"");
+    let message = refused(&[("DATABASE_URL", &url)]).await;
+    says_once(
+        &message,
+        &["database.url: ", &format!("does not let the role {role} connect to the database {own}"), &grant],
+    );
+    let (findings, _) = crate::doctor_command::examined(&url, &[]).await;
+    let found = crate::doctor_command::in_state(&findings, "database", "failed");
+    assert!(found[0]["remedy"].as_str().is_some_and(|remedy| remedy.ends_with(&grant)), "{findings:#?}");
+    execute(database.url(), &grant).await.expect("what it says");
+    let replica = Replica::start_on(&url, &[("KEYWARD__DATABASE__MIGRATE_ON_START", "false")]).await;
+    drop(replica);
+    execute(database.url(), &format!("DROP OWNED BY \"{role}\"; DROP ROLE \"{role}\"")).await.expect("the role goes");
 }
 
 #[tokio::test]

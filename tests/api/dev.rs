@@ -182,6 +182,19 @@ async fn a_second_one_on_the_same_directory_is_told_what_to_do_and_disturbs_noth
     assert!(!dev.accepts("keyward_live_no").await, "it still answers");
 }
 
+/// Whoever tries it is the operator. `serve` does not tell where its log is.
+#[tokio::test]
+async fn a_refused_token_leads_to_the_log_in_the_terminal() {
+    let folder = Folder::new();
+    let dev = Dev::start(&folder.path().join("data")).await;
+    let answer = request(Method::GET, format!("{}/v1/keys", dev.origin())).bearer_auth("a.b.c").send().await;
+    let told: serde_json::Value = answer.expect("an answer").json().await.expect("JSON");
+    let expected = "The token or the API key is not valid. The log in the terminal of keyward dev says why.";
+    assert_eq!(told["code"], "invalid_token");
+    assert_eq!(told["detail"], expected);
+    dev.output.line_with("refused a request").await;
+}
+
 #[tokio::test]
 async fn its_address_alone_leads_to_the_console_and_the_welcome_names_the_description_of_the_api() {
     let folder = Folder::new();

@@ -81,7 +81,9 @@ async fn a_wrong_setting_and_a_database_that_is_not_there_are_found_at_once() {
     let nowhere = "postgres://keyward:geheim@127.0.0.1:1/keyward?sslmode=disable";
     let seen = examined(nowhere, &[("KEYWARD__COHERENCE__LEASE", "1h")]).await;
     assert!(failed(&seen, "configuration").contains("lease"));
-    assert!(failed(&seen, "database").contains("127.0.0.1:1"));
+    assert!(failed(&seen, "database").ends_with("127.0.0.1:1 refuses connections: nothing listens there"));
+    let remedy = &in_state(&seen.0, "database", "failed")[0]["remedy"];
+    assert_eq!(remedy, "Start Postgres, or correct the host and the port");
     assert!(!seen.1.stdout.contains("geheim"));
 }
 

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Row};
 use test_support::{
     TestDatabase,
     actors::Person,
-    asking::replica_with,
+    asking::{SHORT_LEASE, changes_are_confirmed_by, replica_with},
     client, database, eventually,
     program::{Ended, run_beside},
     replica::{Output, Replica, command, exit_code, signal},
@@ -40,9 +40,16 @@ async fn schema(database: &TestDatabase) -> Vec<String> {
 #[tokio::test]
 async fn migrate_prepares_an_empty_database_and_does_nothing_more_when_repeated() {
     let (empty, reference) = (TestDatabase::empty().await, database().await);
-    for _ in 0..2 {
+    let mut pool = PgConnection::connect(reference.url()).await.expect("the database answers");
+    let (all, newest): (i64, i64) = sqlx::query_as("SELECT count(*), max(version) FROM _sqlx_migrations")
+        .fetch_one(&mut pool)
+        .await
+        .expect("a row");
+    let first = format!("Applied {all} migrations: the schema is at migration {newest}.\n");
+    let again = format!("The schema is up to date, at migration {newest}.\n");
+    for expected in [first, again] {
         let told = run_beside(migrate(&empty)).await.succeeded();
-        assert_eq!(told, "The schema is up to date.\n");
+        assert_eq!(told, expected);
         assert_eq!(schema(&empty).await, schema(&reference).await);
     }
 }
@@ -52,9 +59,9 @@ async fn four_processes_that_migrate_an_empty_database_at_once_all_succeed() {
     let (empty, reference) = (TestDatabase::empty().await, database().await);
     let run = || async { run_beside(migrate(&empty)).await };
     let (a, b, c, d) = tokio::join!(run(), run(), run(), run());
-    for ended in [a, b, c, d] {
-        ended.succeeded();
-    }
+    let told = [a, b, c, d].map(test_support::program::Ended::succeeded);
+    // Each counts its own.
+    assert_eq!(told.iter().filter(|told| told.starts_with("Applied ")).count(), 1, "{told:?}");
     assert_eq!(schema(&empty).await, schema(&reference).await);
 }
 
@@ -184,13 +191,38 @@ async fn a_long_reader_of_the_audit_holds_up_neither_a_start_nor_a_revoke() {
     alice.deletes(&other, &second.path()).await.is(200);
     let told = run_beside(migrate(replica.database())).await;
     assert!(told.stderr.contains("keyward migrate"), "{told:#?}");
-    assert_eq!(told.succeeded(), "The schema is up to date.\n");
+    assert!(told.succeeded().starts_with("The schema is up to date, at migration "));
     let made: bool = is_made().await;
     assert!(!made);
 
     reader.rollback().await.expect("out of the way");
     run_beside(migrate(replica.database())).await.succeeded();
     assert!(is_made().await);
+}
+
+/// Everything else that it would try fails for the same cause.
+#[tokio::test]
+async fn a_replica_on_an_older_schema_says_that_once_and_begins_its_work_when_somebody_has_migrated() {
+    let empty = TestDatabase::empty().await;
+    let level = "info,keyward::startup=debug,keyward::auth::housekeeping=debug";
+    let env = [SHORT_LEASE, ("KEYWARD__DATABASE__MIGRATE_ON_START", "false"), ("KEYWARD__LOG__LEVEL", level)];
+    let replica = Replica::start_on(empty.url(), &env).await;
+    let mut other = Replica::start_on(empty.url(), &env).await;
+    for replica in [&replica, &other] {
+        // Housekeeping begins two seconds after a start, and this is looked at each second.
+        eventually("four looks", async || replica.output().matches("is still older than this program").count() >= 4)
+            .await;
+    }
+    other.signal("TERM");
+    assert_eq!(other.exit_code().await, Some(0));
+    for output in [replica.output(), other.output()] {
+        assert_eq!(output.matches("the database's schema is older than this program").count(), 1, "{output}");
+        assert!(!output.contains("could not") && !output.contains("cannot"), "{output}");
+    }
+    run_beside(migrate(&empty)).await.succeeded();
+    replica.prints("the database's schema is up to date: this replica begins its work").await;
+    changes_are_confirmed_by(1, &replica).await;
+    replica.prints("the audit's partitions are up to date").await;
 }
 
 /// A row that only a newer Keyward knows: rolling back, or a rolling upgrade half-way.

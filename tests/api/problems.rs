@@ -155,7 +155,10 @@ async fn the_type_of_every_problem_leads_to_its_page() {
         let answer = Reply::to(stranger(&replica, Method::GET, &path).header("accept", "application/json")).await;
         assert_eq!(answer.header("content-type"), Some("application/json"));
         let told = answer.is(200);
-        assert_eq!((&told["code"], told["status"].as_str().map(|text| &text[..3])), (&json!(code), Some(status)));
+        // Numbers, as the member `status` of a problem is (RFC 9457 section 3.1.2).
+        let statuses: Vec<u16> = serde_json::from_value(told["statuses"].clone()).expect("numbers");
+        assert_eq!((&told["code"], statuses[0].to_string().as_str()), (&json!(code), status));
+        assert!(statuses.iter().all(|status| (400..600).contains(status)), "{told}");
         for member in ["meaning", "remedy"] {
             assert!(told[member].as_str().is_some_and(|text| text.ends_with('.')), "{told}");
         }

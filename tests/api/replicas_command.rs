@@ -36,6 +36,9 @@ async fn it_lists_every_replica_until_that_is_stopped_and_says_which_are_silent(
     expected.sort_unstable();
     assert_eq!(addresses, expected);
     assert!(rows.iter().all(|row| row["version"] == env!("CARGO_PKG_VERSION") && row["leaseMs"] == 1000), "{rows:?}");
+    // Versions under development share a number.
+    let revision = option_env!("KEYWARD_REVISION").unwrap_or("unknown");
+    assert!(rows.iter().all(|row| row["revision"] == revision), "{rows:?}");
 
     // Postgres shows whose connections are whose.
     let pool = database.superuser_pool().await;
@@ -65,6 +68,13 @@ async fn it_lists_every_replica_until_that_is_stopped_and_says_which_are_silent(
         alive == [false, true]
     })
     .await;
+    // As of a replica of a version before revisions, and of one that was built from something else.
+    let pool = database.superuser_pool().await;
+    let earlier = "UPDATE replicas SET revision = CASE WHEN address = $1 THEN 'b0b0b0b' END";
+    sqlx::query(earlier).bind(first.address()).execute(&pool).await.expect("done");
+    let revisions: Vec<_> = listed(&database).await.iter().map(|row| row["revision"].clone()).collect();
+    assert!(revisions.contains(&Value::Null) && revisions.contains(&json!("b0b0b0b")), "{revisions:?}");
     let table = keyward(&database, &["replicas"]).await.succeeded();
+    assert!(table.contains("REVISION") && table.contains(" b0b0b0b "), "{table}");
     assert!(table.contains("LAST HEARTBEAT") && table.contains("silent") && table.contains("1000 ms"), "{table}");
 }

@@ -73,7 +73,7 @@ async fn what_an_export_of_the_audit_says_was_revoked_is_revoked_again_and_nothi
     let page = folder.file("audit.json", &scene.audit);
     let arguments = ["--from-audit", &page, "--reason", "restored", "--json"];
     let done: Value = serde_json::from_str(&revokes(&scene.database, &arguments).await.succeeded()).expect("JSON");
-    assert_eq!(done, json!({ "revoked": 3, "revokedBefore": 0, "unknown": 0 }));
+    assert_eq!(done, json!({ "revoked": 3, "revokedBefore": 0, "unknown": 0, "notRepeated": { "key.updated": 1 } }));
     scene.only_the_good_one_is_accepted().await;
     // Once more does no harm, in whatever form.
     let events: Value = serde_json::from_str(&scene.audit).expect("JSON");
@@ -81,6 +81,7 @@ async fn what_an_export_of_the_audit_says_was_revoked_is_revoked_again_and_nothi
     let lines = folder.file("audit.ndjson", &each.join("\n"));
     let again = revokes(&scene.database, &["--from-audit", &lines]).await.succeeded();
     assert!(again.contains("Revoked no key") && again.contains("3 were revoked before"), "{again}");
+    assert!(again.ends_with("\nNot repeated: 1 key.updated. See docs/operations.md, After a restore.\n"), "{again}");
     scene.only_the_good_one_is_accepted().await;
 }
 
@@ -92,7 +93,37 @@ async fn the_keys_of_a_list_are_revoked_and_those_that_the_backup_has_not_got_ar
     let list = format!("# after the restore\n{}\n\n{} # alice\n{}\n0352mXAgJX8YoWA3E5sR9r\n", ids[0], ids[1], ids[2]);
     let done = revokes(&scene.database, &["--ids-file", &folder.file("ids", &list)]).await.succeeded();
     assert!(done.contains("Revoked 3 keys") && done.contains("1 does not exist"), "{done}");
+    assert!(!done.contains("Not repeated"), "{done}");
     scene.only_the_good_one_is_accepted().await;
+}
+
+#[tokio::test]
+async fn what_else_the_audit_says_was_taken_away_is_counted_by_action_so_that_nobody_takes_a_revoke_for_all() {
+    let database = database().await;
+    let replica = Replica::start_on(database.url(), &[SHORT_LEASE]).await;
+    let (alice, root) = (Person::named("alice"), Person::administrator());
+    let key = alice.creates(&replica, json!({})).await;
+    alice.posts(&replica, &format!("{}/disable", key.path()), json!({})).await.is(200);
+    alice.posts(&replica, &format!("{}/enable", key.path()), json!({})).await.is(200);
+    alice.posts(&replica, &format!("{}/rotate", key.path()), json!({ "gracePeriod": 0 })).await.is(201);
+    root.posts(&replica, "/v1/admin/owners/AGFsaWNl/disable", json!({})).await.is(200);
+    root.posts(&replica, "/v1/admin/owners/AGFsaWNl/enable", json!({})).await.is(200);
+    for token in ["1", "2"] {
+        root.posts(&replica, "/v1/admin/tokens/revoke", json!({ "issuer": "", "tokenId": token })).await.is(200);
+    }
+    let audit = root.gets(&replica, "/v1/admin/audit?limit=100").await.is(200);
+    let folder = Folder::new();
+    let of_later = folder.file("audit.json", &format!("{audit}{}", json!({ "action": "key.\u{1b}[2Jlost" })));
+    let told = revokes(&database, &["--from-audit", &of_later]).await.succeeded();
+    let expected = "Revoked no key.\nNot repeated: 1 key.\\u{1b}[2Jlost, 1 key.disabled, 1 key.rotated, 1 owner.disabled, 2 token.revoked. \
+                    See docs/operations.md, After a restore.\n";
+    assert_eq!(told, expected);
+    let told = revokes(&database, &["--from-audit", &folder.file("page", &audit.to_string()), "--json"]).await;
+    let told: Value = serde_json::from_str(&told.succeeded()).expect("JSON");
+    assert_eq!(
+        told["notRepeated"],
+        json!({ "key.disabled": 1, "key.rotated": 1, "owner.disabled": 1, "token.revoked": 2 })
+    );
 }
 
 #[tokio::test]

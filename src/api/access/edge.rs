@@ -20,13 +20,18 @@ use actix_web::{
 };
 use futures_util::future::Either;
 
-use super::{cors::Cors, explanation::explanation, root_span};
+use super::{
+    cors::Cors,
+    explanation::{METRICS_TOKEN, READ_THE_LOG, explanation},
+    root_span,
+};
 use crate::api::{
+    paths::METRICS,
     request_metrics::RequestCounts,
     services::{answered, services},
     wire::failure::{Failure, Reason},
 };
-use crate::{protect::LIMIT_HEADERS, server::REQUEST_ID};
+use crate::{domain::denial::PublicDenial, protect::LIMIT_HEADERS, server::REQUEST_ID};
 
 /// The middleware.
 pub(crate) struct Edge {
@@ -159,7 +164,15 @@ fn failure(response: &ServiceResponse<BoxBody>) -> Option<Failure> {
     let reason = response.response().error()?.as_error::<Reason>()?;
     let request = response.request();
     let explanation = match reason {
-        Reason::Denied(kind, denial) => explanation(request.headers(), *kind, *denial),
+        Reason::Denied(_, PublicDenial::MissingCredential | PublicDenial::InvalidCredential)
+            if request.path() == METRICS =>
+        {
+            Some(METRICS_TOKEN)
+        }
+        Reason::Denied(kind, denial) => {
+            let reads_log = *denial == PublicDenial::InvalidCredential && services(request).callers_read_log;
+            explanation(request.headers(), *kind, *denial).or(reads_log.then_some(READ_THE_LOG))
+        }
         _ => None,
     };
     Some(Failure::new(request.path(), reason.clone()).explained(explanation))

@@ -20,6 +20,12 @@ const BASIC: &str = "Authorization has the scheme Basic, which this route does n
 const NO_SCHEME: &str = "Authorization does not begin with the word Bearer and a space.";
 const NO_CREDENTIAL: &str = "Authorization has no credential behind the word Bearer.";
 const TWO_HEADERS: &str = "Two credentials came, one in x-api-key and one in Authorization. Send exactly one.";
+/// The explanation of each refusal of a request for the metrics, whatever it carried.
+pub(crate) const METRICS_TOKEN: &str =
+    "This route takes metrics.token, and no other credential: Authorization: Bearer <metrics.token>.";
+/// Why it is not accepted is not said to whoever sent it; here, that is the operator.
+pub(crate) const READ_THE_LOG: &str =
+    "The token or the API key is not valid. The log in the terminal of keyward dev says why.";
 
 /// The explanation of a denial of a request with these headers.
 pub(crate) fn explanation(headers: &HeaderMap, kind: CredentialKind, denial: PublicDenial) -> Option<&'static str> {
@@ -76,7 +82,17 @@ mod tests {
     #[test]
     fn every_explanation_is_documented_to_the_letter() {
         let document = DOCUMENT.replace('`', "");
-        for text in [KEY_FOR_TOKEN, NO_TOKEN, TOKEN_FOR_KEY, BASIC, NO_SCHEME, NO_CREDENTIAL, TWO_HEADERS] {
+        for text in [
+            KEY_FOR_TOKEN,
+            NO_TOKEN,
+            TOKEN_FOR_KEY,
+            BASIC,
+            NO_SCHEME,
+            NO_CREDENTIAL,
+            TWO_HEADERS,
+            METRICS_TOKEN,
+            READ_THE_LOG,
+        ] {
             assert!(document.contains(text), "docs/problems.md lacks: {text}");
         }
     }

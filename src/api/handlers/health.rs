@@ -32,7 +32,8 @@ pub(crate) struct State {
     #[schema(example = "ok")]
     status: &'static str,
     /// The state of the database; absent if nothing is wrong. Alert on this, because a replica without a database stays
-    /// ready as long as its lease is valid.
+    /// ready as long as its lease is valid. As long as it is, the answer does not wait for the database: it says what
+    /// the previous request has found, and looks again for the next one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     database: Option<DatabaseState>,

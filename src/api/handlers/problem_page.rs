@@ -27,9 +27,9 @@ pub(crate) struct ProblemType {
     /// The last segment of the `type`.
     #[schema(pattern = "^[a-z_]+$")]
     code: &'static str,
-    /// The statuses of responses with this problem.
-    #[schema(example = "401, below /api/ 403")]
-    status: String,
+    /// The statuses of responses with this problem. Several if it depends on the route.
+    #[schema(example = json!([401, 403]), min_items = 1)]
+    statuses: Vec<u16>,
     /// What happened.
     meaning: String,
     /// What to do about it.
@@ -84,11 +84,16 @@ impl ProblemType {
     fn of(entry: &Entry) -> Self {
         Self {
             code: entry.code,
-            status: plain(entry.statuses),
+            statuses: numbers(entry.statuses),
             meaning: plain(entry.meaning),
             remedy: plain(entry.remedy),
         }
     }
+}
+
+/// The numbers in a text such as `401, below /api/ 403`.
+fn numbers(text: &str) -> Vec<u16> {
+    text.split(|character: char| !character.is_ascii_digit()).filter_map(|word| word.parse().ok()).collect()
 }
 
 fn page_of(entry: &Entry) -> Page {

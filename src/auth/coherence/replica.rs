@@ -114,6 +114,11 @@ impl Replica {
         self.listening.is_some()
     }
 
+    /// Whether it has ever listened. Otherwise it has sent no heartbeat, and nobody knows it.
+    pub fn has_listened(&self) -> bool {
+        self.connections > 0
+    }
+
     /// The listening connection is lost. The lease remains, because revokers wait for it until it ends.
     pub fn listener_lost(&mut self, connection: Connection) {
         if self.listening == Some(connection) {

@@ -130,7 +130,8 @@ async fn serve(config: Config, used: &str) -> anyhow::Result<()> {
         let welcome = welcome(replica.address(), token.expose(), console, used);
         Ok(print_line_unless_closed(welcome)?)
     };
-    serve::start_and_run(config, hang_up, orders, greet).await
+    // It runs in the terminal of whoever tries it.
+    serve::prepare_and_run(RunningServer::start(config, hang_up, true)?, orders, greet).await
 }
 
 /// Whom the console can be tried as: the owner of the token that the welcome shows, and an administrator.

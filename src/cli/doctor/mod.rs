@@ -18,7 +18,7 @@ use keyward::{
     config::{Config, Settings, Sources},
     domain::ports::replicas::ReplicaDirectory,
     startup::examine_issuers,
-    store::Store,
+    store::{OpenError, Store},
 };
 
 use self::findings::{Finding, Findings};
@@ -131,8 +131,8 @@ async fn examine_database(settings: &Settings, config: Option<&Config>, findings
                 replicas::judge(&store.replicas().await, store.most_connections(), &examination.connections, findings);
             }
         }
-        // It says what to do.
-        Err(error) => findings.add(Finding::failed(CHECK, error, "see docs/operations.md if that does not help")),
+        Err(OpenError::Failed { what, remedy: Some(remedy), .. }) => findings.add(Finding::failed(CHECK, what, remedy)),
+        Err(error) => findings.add(Finding::failed(CHECK, error, "see docs/operations.md, The database's address")),
     }
     store.close().await;
 }

@@ -3,7 +3,7 @@
 use anyhow::bail;
 use keyward::{
     api::Key,
-    domain::{api_key::KeyId, key_record::ManagedKey, ledger::Reach},
+    domain::{api_key::KeyId, key_record::ManagedKey, ledger::Reach, owner_id},
 };
 use time::OffsetDateTime;
 
@@ -57,6 +57,7 @@ fn facts_of(key: &ManagedKey, now: OffsetDateTime) -> String {
         ("environment", record.environment.as_str().to_owned()),
         ("issuer", or_dash(&record.owner.issuer)),
         ("subject", record.owner.subject.to_string()),
+        ("owner", owner_id::write(&record.owner)),
         ("scopes", scopes(key)),
         ("metadata", record.metadata.as_object().to_owned()),
         ("allowed ips", or_dash(&networks.join(" "))),

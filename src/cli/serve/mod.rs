@@ -12,7 +12,6 @@ use keyward::{
     startup::{RunningServer, Stop, StopOrders},
     telemetry::log,
 };
-use tokio::signal::unix::Signal;
 
 pub(super) use self::{
     descriptors::{MORE_FILES, OpenFiles},
@@ -28,7 +27,8 @@ pub(super) fn run(sources: Sources, hardened: Hardened) -> anyhow::Result<()> {
     let config = begin(Settings::load(sources)?, hardened)?;
     runtime.block_on(async {
         let (hang_up, orders) = signals.follow(Stop::AfterUnready);
-        start_and_run(config, hang_up, orders, |_| Ok(())).await
+        let replica = RunningServer::start(config, hang_up, false)?;
+        prepare_and_run(replica, orders, |_| Ok(())).await
     })
 }
 
@@ -57,13 +57,11 @@ pub(super) fn begin(settings: Settings, hardened: Hardened) -> anyhow::Result<Co
 
 /// Serves until it is told to stop, and calls `started` once the replica is prepared. A stop before that, while the
 /// database is waited for or migrated, takes effect immediately.
-pub(super) async fn start_and_run(
-    config: Config,
-    hang_up: Signal,
+pub(super) async fn prepare_and_run(
+    mut replica: RunningServer,
     mut orders: StopOrders,
     started: impl FnOnce(&RunningServer) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut replica = RunningServer::start(config, hang_up)?;
     tokio::select! {
         prepared = replica.prepare() => prepared?,
         _ = orders.stop() => return Ok(()),

@@ -73,7 +73,7 @@ pub(in crate::config) fn file_twin(secret: &str) -> String {
 }
 
 /// How to set `setting`, in the environment and in the file.
-pub(in crate::config) fn how_to_set(setting: &str) -> String {
+pub(crate) fn how_to_set(setting: &str) -> String {
     // An environment variable can't contain a list of tables.
     if let Some((_, each)) = LISTS_OF_TABLES.iter().find(|(name, _)| *name == setting) {
         return format!("give each {each} a table [[{setting}]] in the configuration file");

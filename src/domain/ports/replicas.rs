@@ -17,6 +17,8 @@ pub struct ReplicaRow {
     pub address: Option<String>,
     /// Its version.
     pub version: String,
+    /// What it was built from; `None` for an earlier version, which does not say.
+    pub revision: Option<String>,
     /// How long it may trust its memory after a heartbeat.
     pub lease: Duration,
     /// When it first reached the database.

@@ -1,5 +1,6 @@
 //! Values that have rules of their own, for any part of the domain.
 
+pub mod build;
 pub mod counted;
 pub mod csv;
 pub mod escape;

@@ -18,7 +18,7 @@ use crate::{
         metrics::CheckCounts,
         occupancy::Occupancy,
     },
-    domain::{denial::Denial, ports::StoreError, secret::SecretString},
+    domain::{build::REVISION, denial::Denial, ports::StoreError, secret::SecretString},
     policy_file::PolicyCounts,
     protect::Gate,
     server::OpenConnections,
@@ -27,12 +27,6 @@ use crate::{
         metrics::{exposition::Exposition, labels::KEY_STATES, process, table},
         traces,
     },
-};
-
-/// What the program was built from, if whoever built it said so.
-const REVISION: &str = match option_env!("KEYWARD_REVISION") {
-    Some(revision) => revision,
-    None => "unknown",
 };
 
 /// A number that says how full a cache is.

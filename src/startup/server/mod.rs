@@ -32,7 +32,7 @@ use self::{
     listen::{Shown, SideServer, Sockets, address_for_operators},
     metrics::{Samples, Sources},
     peppers::Peppers,
-    preparation::prepare,
+    preparation::{prepare, wait_for_schema},
     socket::SocketFile,
     stop::{drain, hurried},
 };
@@ -84,11 +84,11 @@ pub struct RunningServer {
 impl RunningServer {
     /// Listens, and does all else that can be done without a database. It isn't ready until it is
     /// [prepared](Self::prepare). To be called in the runtime that lasts as long as the replica. `hang_up` brings each
-    /// SIGHUP, by which the policy is read again.
+    /// SIGHUP, by which the policy is read again. `callers_read_log`: whether whoever sends requests does.
     ///
     /// # Errors
     /// If any of this fails; the message contains the remedy.
-    pub fn start(config: Config, hang_up: Signal) -> anyhow::Result<Self> {
+    pub fn start(config: Config, hang_up: Signal, callers_read_log: bool) -> anyhow::Result<Self> {
         let Config {
             server: settings,
             process: _,
@@ -185,6 +185,7 @@ impl RunningServer {
             } else {
                 settings.docs_at_root.then_some("docs/")
             },
+            callers_read_log,
             console: links,
             authorize,
             readiness: Arc::clone(&readiness),
@@ -224,14 +225,20 @@ impl RunningServer {
             ended = &mut self.server => return Err(ended_by_itself(ended)),
         };
         self.store.warn_of_strangers().await;
-        self.membership.begin().await;
-        // Without a console, too: it may have had one.
-        self.membership.spawn_later(sessions::forget(self.store.clone()));
-        if let Some((samples, every)) = self.sampling.take() {
-            self.membership.spawn(samples.take(Arc::clone(&self.store), every));
-        }
-        if let Some(every) = self.survey_every {
-            self.membership.spawn(surveys::take(self.store.clone(), every));
+        let work = Work {
+            membership: Arc::clone(&self.membership),
+            store: Arc::clone(&self.store),
+            sampling: self.sampling.take(),
+            survey_every: self.survey_every,
+        };
+        if schema.fits {
+            work.begin().await;
+        } else {
+            // All of it would fail until then, for a cause that has just been logged.
+            self.membership.spawn(async {
+                wait_for_schema(&*work.store).await;
+                work.begin().await;
+            });
         }
         self.readiness.prepared(schema.fits);
         let replica = Uuid::from_u128(self.store.replica_id().0);
@@ -306,6 +313,29 @@ impl RunningServer {
         result?;
         tracing::info!("stopped");
         Ok(())
+    }
+}
+
+/// What a replica does besides answering, for which it needs the schema.
+struct Work {
+    membership: Arc<Member>,
+    store: Arc<Store>,
+    sampling: Option<(Arc<Samples>, Duration)>,
+    survey_every: Option<Duration>,
+}
+
+impl Work {
+    async fn begin(self) {
+        let Self { membership, store, sampling, survey_every } = self;
+        membership.begin().await;
+        // Without a console, too: it may have had one.
+        membership.spawn_later(sessions::forget(store.clone()));
+        if let Some((samples, every)) = sampling {
+            membership.spawn(samples.take(Arc::clone(&store), every));
+        }
+        if let Some(every) = survey_every {
+            membership.spawn(surveys::take(store, every));
+        }
     }
 }
 

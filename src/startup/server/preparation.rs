@@ -7,6 +7,7 @@ use rand::RngExt;
 use super::peppers::Peppers;
 use crate::{
     config::{Audit, Database},
+    domain::ports::health::Health,
     store::{OpenError, Schema, Store},
     telemetry::outage::Trouble,
 };
@@ -15,6 +16,19 @@ use crate::{
 /// subtracted at random, so that replicas that start together do not retry together.
 const PAUSE: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// How often the schema is looked at that is older than this program. Whoever migrates waits for this at most, and an idle
+/// replica costs the database nothing that shows.
+const SCHEMA_ASKED_EVERY: Duration = Duration::from_secs(1);
+
+/// Waits until somebody has brought the schema up to date. An outage meanwhile is told by those who ask for readiness.
+pub(super) async fn wait_for_schema(store: &dyn Health) {
+    while !matches!(store.is_ready().await, Ok(true)) {
+        tracing::debug!("the database's schema is still older than this program");
+        tokio::time::sleep(SCHEMA_ASKED_EVERY).await;
+    }
+    tracing::info!("the database's schema is up to date: this replica begins its work");
+}
 
 /// Tries until all is there, or something is wrong for good.
 pub(super) async fn prepare(

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{Announcer, longest_lease, older::none_is_from_before};
 use crate::{
     domain::{
+        build::REVISION,
         coherence::{ChangeId, Heartbeat, Holders, Notification, ReplicaId},
         ports::StoreError,
     },
@@ -149,8 +150,8 @@ impl Announcer {
         let notification = (greets || earlier_too).then_some(Notification::Heartbeat(*heartbeat));
         let query = sqlx::query!(
             r#"WITH row AS (
-                   INSERT INTO replicas (id, address, version, lease_ms, started_at, heartbeat_at, sequence)
-                   VALUES ($1, $2, $3, $4, now(), now(), $5)
+                   INSERT INTO replicas (id, address, version, lease_ms, started_at, heartbeat_at, sequence, revision)
+                   VALUES ($1, $2, $3, $4, now(), now(), $5, $13)
                    ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at, sequence = excluded.sequence
                ), turn AS (
                    SELECT number FROM pulses WHERE number = $6 FOR UPDATE SKIP LOCKED
@@ -182,6 +183,7 @@ impl Announcer {
             earlier_too,
             CHANGES,
             notification.as_ref().filter(|_| earlier_too).and_then(wire::write_older_form),
+            REVISION,
         );
         let row = query.fetch_one(connection).await?;
         Ok(Beaten { pulse: row.pulse, server: row.server })

@@ -1,8 +1,11 @@
 //! Explains failed connections and statements to the operator: the cause, the setting, and the remedy.
 
-use std::{error::Error, fmt::Write, io::ErrorKind};
+use std::{error::Error, fmt, io::ErrorKind};
 
-use sqlx::{error::DatabaseError, postgres::PgConnectOptions};
+use sqlx::{
+    error::DatabaseError,
+    postgres::{PgConnectOptions, PgDatabaseError},
+};
 
 use super::session_settings::{PAST_POOLERS, Unfit};
 use crate::domain::ports::StoreError;
@@ -33,28 +36,39 @@ pub(in crate::store) struct Password {
 }
 
 /// A failed connection.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what}")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::store) struct ConnectFailure {
-    what: String,
+    /// The setting, and the cause.
+    pub(in crate::store) what: String,
+    /// What to do, if something is known.
+    pub(in crate::store) remedy: Option<String>,
     /// Whether the failure may end without a change of settings: by itself, or by an action elsewhere such as starting
     /// Postgres.
     pub(in crate::store) heals: bool,
 }
 
+impl fmt::Display for ConnectFailure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.what)?;
+        self.remedy.as_ref().map_or(Ok(()), |remedy| write!(formatter, ". {remedy}"))
+    }
+}
+
+impl std::error::Error for ConnectFailure {}
+
 impl ConnectFailure {
     /// The server did not answer in time.
     pub(in crate::store) fn silent(options: &PgConnectOptions, place: Place) -> Self {
         let Of { server, url, .. } = Of::new(options, place, Password::UNKNOWN);
-        Self::that_heals(format!(
-            "{url}: {server} does not answer. See whether Postgres runs there, and whether a firewall is in between"
-        ))
+        Self::that_heals(format!("{url}: {server} does not answer"))
+            .remedied("See whether Postgres runs there, and whether a firewall is in between")
     }
 
     /// The server answered, but can't be used.
     pub(in crate::store) fn unfit(unfit: Unfit, options: &PgConnectOptions, place: Place) -> Self {
         let Of { server, url, .. } = Of::new(options, place, Password::UNKNOWN);
-        Self { what: format!("{url}: {server} is refused: {unfit}"), heals: unfit.heals() }
+        let what = format!("{url}: {server} is refused: {unfit}");
+        Self { what, remedy: None, heals: unfit.heals() }.remedied(unfit.remedy())
     }
 
     /// An error while connecting, or of the first statement.
@@ -69,13 +83,16 @@ impl ConnectFailure {
         match error {
             sqlx::Error::Io(error) => Self::of_io(error, &of),
             sqlx::Error::Database(error) => Self::of_database(error.as_ref(), &of),
-            sqlx::Error::Tls(cause) => Self::for_good(format!(
-                "{url}: no TLS with {server}: {cause}. Connections to other machines must be encrypted; if you trust the \
-                 network in between, append ?sslmode=disable to {url}. Certificates: docs/tls-and-proxies.md"
-            )),
-            sqlx::Error::Protocol(cause) => Self::for_good(format!(
-                "{url}: {server} does not speak the protocol of Postgres: {cause}. Correct the host and the port"
-            )),
+            sqlx::Error::Tls(cause) => {
+                Self::for_good(format!("{url}: no TLS with {server}: {cause}")).remedied(format!(
+                    "Connections to other machines must be encrypted; if you trust the network in between, append \
+                     ?sslmode=disable to {url}. Certificates: docs/tls-and-proxies.md"
+                ))
+            }
+            sqlx::Error::Protocol(cause) => {
+                Self::for_good(format!("{url}: {server} does not speak the protocol of Postgres: {cause}"))
+                    .remedied("Correct the host and the port")
+            }
             sqlx::Error::Configuration(cause) => Self::for_good(format!("{url}: {cause}")),
             other => Self::that_heals(format!("{url}: no connection to {server}: {other}")),
         }
@@ -83,25 +100,31 @@ impl ConnectFailure {
 
     fn of_io(error: &std::io::Error, of: &Of<'_>) -> Self {
         let Of { server, url, .. } = of;
-        Self::that_heals(match error.kind() {
-            ErrorKind::ConnectionRefused => format!(
-                "{url}: {server} refuses connections: nothing listens there. Start Postgres, or correct the host and the port"
+        let (what, remedy) = match error.kind() {
+            ErrorKind::ConnectionRefused => (
+                format!("{url}: {server} refuses connections: nothing listens there"),
+                "Start Postgres, or correct the host and the port",
             ),
             ErrorKind::NotFound => {
-                format!("{url}: there is no socket of Postgres at {server}. Start Postgres, or correct the folder")
+                (format!("{url}: there is no socket of Postgres at {server}"), "Start Postgres, or correct the folder")
             }
-            ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset => format!(
-                "{url}: {server} closed the connection immediately. It may be a proxy without a server behind it, a server \
-                 that is stopping, or not Postgres. Check what listens there"
+            ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset => (
+                format!(
+                    "{url}: {server} closed the connection immediately. It may be a proxy without a server behind it, a \
+                     server that is stopping, or not Postgres"
+                ),
+                "Check what listens there",
             ),
-            ErrorKind::PermissionDenied => {
-                format!("{url}: this process may not connect to {server}: {error}. Give its user access to the socket")
-            }
+            ErrorKind::PermissionDenied => (
+                format!("{url}: this process may not connect to {server}: {error}"),
+                "Give its user access to the socket",
+            ),
             _ if is_about_names(error) => {
-                format!("{url}: the host of {server} is not found: {error}. Correct it, or check DNS")
+                (format!("{url}: the host of {server} is not found: {error}"), "Correct it, or check DNS")
             }
-            _ => format!("{url}: no connection to {server}: {error}"),
-        })
+            _ => return Self::that_heals(format!("{url}: no connection to {server}: {error}")),
+        };
+        Self::that_heals(what).remedied(remedy)
     }
 
     /// PostgreSQL's error codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
@@ -111,47 +134,58 @@ impl ConnectFailure {
         let Of { server, url, password, user, database } = of;
         match &*code {
             "28P01" if !password.given => Self::for_good(format!(
-                "{}: {server} demands a password of the role {user}, and none is given. Set it",
+                "{}: {server} demands a password of the role {user}, and none is given",
                 password.setting
-            )),
+            ))
+            .remedied(how_to_give(password.setting)),
             "28P01" => Self::for_good(format!(
-                "{}: {server} refuses the password of the role {user}. Correct it there, or give the role this password",
+                "{}: {server} refuses the password of the role {user}",
                 password.setting
-            )),
-            "28000" => Self::for_good(format!(
-                "{url}: {server} refuses the role {user}: {message}. Create the role, correct its name, or allow it in \
-                 pg_hba.conf"
-            )),
-            "3D000" => Self::for_good(format!(
-                "{url}: {server} has no database {database}. Create it (CREATE DATABASE … ENCODING 'UTF8'), or correct the name"
-            )),
-            "42501" => Self::for_good(format!(
-                "{url}: the role {user} lacks a privilege: {message}. Grant it, or set database.migrate_url to connect as the \
-                 owner of the tables, which grants the service its privileges: docs/configuration.md, A role for the \
-                 tables and one for the service"
-            )),
+            ))
+            .remedied("Correct it there, or give the role this password"),
+            "28000" => Self::for_good(format!("{url}: {server} refuses the role {user}: {message}"))
+                .remedied("Create the role, correct its name, or allow it in pg_hba.conf"),
+            "3D000" => Self::for_good(format!("{url}: {server} has no database {database}"))
+                .remedied("Create it (CREATE DATABASE … ENCODING 'UTF8'), or correct the name"),
+            "42501" if is_of_connecting(error) => {
+                Self::for_good(format!("{url}: {server} does not let the role {user} connect to the database {database}"))
+                    .remedied(format!(
+                        "Let the owner of the database run: GRANT CONNECT ON DATABASE {} TO {}",
+                        identifier(database),
+                        identifier(user)
+                    ))
+            }
+            "42501" => Self::for_good(format!("{url}: the role {user} lacks a privilege: {message}")).remedied(
+                "Grant it, or set database.migrate_url to connect as the owner of the tables, which grants the service its \
+                 privileges: docs/configuration.md, A role for the tables and one for the service",
+            ),
             "08P01" | "0A000" if message.contains("startup parameter") => Self::for_good(format!(
-                "{url}: {server} is a pooler that rejects Keyward's session settings ({message}). {PAST_POOLERS}"
-            )),
-            "08P01" if message.contains("statement pooling") => Self::for_good(format!(
-                "{url}: {server} is a pooler that allows no transactions ({message}). Set pool_mode = transaction there"
-            )),
+                "{url}: {server} is a pooler that rejects Keyward's session settings ({message})"
+            ))
+            .remedied(PAST_POOLERS),
+            "08P01" if message.contains("statement pooling") => {
+                Self::for_good(format!("{url}: {server} is a pooler that allows no transactions ({message})"))
+                    .remedied("Set pool_mode = transaction there")
+            }
             "25006" => Self::that_heals(format!(
-                "{url}: {server} takes no changes ({message}), and the schema is not up to date. Reset \
-                 default_transaction_read_only for the role or the database, or make room on the server's disk"
-            )),
-            "57P03" => Self::that_heals(format!("{url}: {server} does not accept connections yet: {message}")),
-            "53300" if message.contains("for role") => Self::that_heals(format!(
-                "{url}: {server} has no connection left: {message}. Raise its limit (ALTER ROLE {user} CONNECTION LIMIT …), or \
-                 lower database.pool_size"
-            )),
-            "53300" if message.contains("for database") => Self::that_heals(format!(
-                "{url}: {server} has no connection left: {message}. Raise its limit (ALTER DATABASE {database} CONNECTION \
-                 LIMIT …), or lower database.pool_size"
-            )),
-            "53300" => Self::that_heals(format!(
-                "{url}: {server} has no connection left: {message}. Raise max_connections there, or lower database.pool_size"
-            )),
+                "{url}: {server} takes no changes ({message}), and the schema is not up to date"
+            ))
+            .remedied(
+                "Reset default_transaction_read_only for the role or the database, or make room on the server's disk",
+            ),
+            "57P03" => Self::that_heals(format!("{url}: {server} does not accept connections yet: {message}"))
+                .remedied("Wait until it has started or recovered"),
+            "53300" => {
+                let limit = if message.contains("for role") {
+                    format!("its limit (ALTER ROLE {} CONNECTION LIMIT …)", identifier(user))
+                } else if message.contains("for database") {
+                    format!("its limit (ALTER DATABASE {} CONNECTION LIMIT …)", identifier(database))
+                } else {
+                    "max_connections there".to_owned()
+                };
+                Self::that_heals(format!("{url}: {server} has no connection left: {message}"))
+                    .remedied(format!("Raise {limit}, or lower database.pool_size"))
+            }
             // Syntax, permissions and names; roles; unsupported features; missing schemas.
             code if ["42", "28", "0A", "3D", "3F", "22", "23"].iter().any(|class| code.starts_with(class)) => {
                 Self::for_good(format!("{url}: {server} refuses what Keyward needs: {message} ({code})"))
@@ -163,20 +197,27 @@ impl ConnectFailure {
     /// Combines the failures of all servers of an address. It may heal if any of them may.
     pub(in crate::store) fn of_all(failures: Vec<Self>) -> Self {
         let heals = failures.iter().any(|failure| failure.heals);
-        let mut what = String::new();
-        for failure in &failures {
-            let gap = if what.is_empty() { "" } else { "; " };
-            let _ = write!(what, "{gap}{failure}");
+        match <[Self; 1]>::try_from(failures) {
+            Ok([failure]) => failure,
+            // Each with what to do about it.
+            Err(failures) => {
+                let each: Vec<String> = failures.iter().map(ToString::to_string).collect();
+                Self { what: each.join("; "), remedy: None, heals }
+            }
         }
-        Self { what, heals }
     }
 
     pub(in crate::store) fn that_heals(what: String) -> Self {
-        Self { what, heals: true }
+        Self { what, remedy: None, heals: true }
     }
 
     pub(in crate::store) fn for_good(what: String) -> Self {
-        Self { what, heals: false }
+        Self { what, remedy: None, heals: false }
+    }
+
+    /// The same, with what to do: a sentence without its full stop.
+    pub(in crate::store) fn remedied(self, remedy: impl Into<String>) -> Self {
+        Self { remedy: Some(remedy.into()), ..self }
     }
 }
 
@@ -200,6 +241,32 @@ impl<'a> Of<'a> {
         let database = options.get_database().unwrap_or(user);
         Self { server: server(options), url: place.url, password, user, database }
     }
+}
+
+/// How to give a password that is missing.
+#[cfg(feature = "server")]
+fn how_to_give(setting: &str) -> String {
+    crate::config::how_to_set(setting).replacen("set", "Set", 1)
+}
+
+/// The same for an application that uses the library, which gives an address and nothing else.
+#[cfg(not(feature = "server"))]
+fn how_to_give(_: &str) -> String {
+    "Write it into the address".to_owned()
+}
+
+/// Whether the database itself was denied, and not something in it. Messages are in the language of the server, so this
+/// is told by the function of Postgres that looks at the right to connect.
+fn is_of_connecting(error: &dyn DatabaseError) -> bool {
+    let error = error.try_downcast_ref::<PgDatabaseError>();
+    error.and_then(PgDatabaseError::routine) == Some("CheckMyDatabase")
+}
+
+/// A name as SQL has it: quoted unless it means the same without.
+fn identifier(name: &str) -> String {
+    let is_plain = name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
+        && name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_');
+    if is_plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 
 fn server(options: &PgConnectOptions) -> String {

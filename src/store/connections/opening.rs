@@ -20,10 +20,12 @@ pub enum OpenError {
     #[error("{0}: {1}")]
     Settings(&'static str, String),
     /// The database can't be reached or used.
-    #[error("{what}")]
+    #[error("{what}{}", remedy.as_ref().map(|remedy| format!(". {remedy}")).unwrap_or_default())]
     Failed {
-        /// The cause, the setting, and the remedy.
+        /// The setting, and the cause.
         what: String,
+        /// What to do, if something is known.
+        remedy: Option<String>,
         /// Whether the failure may end without a change of settings.
         heals: bool,
     },
@@ -67,13 +69,14 @@ impl OpenError {
 /// The database answered before, so it will again.
 impl From<StoreError> for OpenError {
     fn from(error: StoreError) -> Self {
-        Self::Failed { what: error.to_string(), heals: true }
+        Self::Failed { what: error.to_string(), remedy: None, heals: true }
     }
 }
 
 impl From<ConnectFailure> for OpenError {
     fn from(failure: ConnectFailure) -> Self {
-        Self::Failed { heals: failure.heals, what: failure.to_string() }
+        let ConnectFailure { what, remedy, heals } = failure;
+        Self::Failed { what, remedy, heals }
     }
 }
 

@@ -89,29 +89,23 @@ pub(super) const PAST_POOLERS: &str = "Point it at Postgres itself. database.url
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::store) enum Unfit {
     /// A standby, possibly a former primary. It may lag by any time.
-    #[error("it is a standby (in recovery), so its data may be stale. Point database.url at the primary")]
+    #[error("it is a standby (in recovery), so its data may be stale")]
     InRecovery,
     /// Changes would not be announced.
-    #[error("session_replication_role is not `origin`, so no trigger announces changes. Reset it for this role")]
+    #[error("session_replication_role is not `origin`, so no trigger announces changes")]
     NoTriggers,
     /// A proxy in between has dropped our settings.
     #[error(
-        "Keyward's session settings did not arrive; a pooler may ignore them (PgBouncer: ignore_startup_parameters). {}",
-        PAST_POOLERS
+        "Keyward's session settings did not arrive; a pooler may ignore them (PgBouncer: ignore_startup_parameters)"
     )]
     SettingsLost,
     /// A pooler would execute the statements of one connection for another.
     #[error(
-        "statements are prepared there under the names that clients choose, so the pooler in between would mix them up. \
-         database.pooler = \"transaction\" needs PgBouncer 1.21 or later with pool_mode = transaction and \
-         max_prepared_statements above 0. If this is Postgres itself, remove database.pooler"
+        "statements are prepared there under the names that clients choose, so the pooler in between would mix them up"
     )]
     NamesArrive,
     /// The database can't store all names and metadata.
-    #[error(
-        "its database is not encoded in UTF8. Create one that is (CREATE DATABASE … ENCODING \
-         'UTF8' TEMPLATE template0), and name it in database.url"
-    )]
+    #[error("its database is not encoded in UTF8")]
     NotUtf8,
 }
 
@@ -119,6 +113,22 @@ impl Unfit {
     /// Whether this may change without anybody changing a setting.
     pub(in crate::store) fn heals(self) -> bool {
         self == Self::InRecovery
+    }
+
+    /// What to do.
+    pub(in crate::store) fn remedy(self) -> &'static str {
+        match self {
+            Self::InRecovery => "Point database.url at the primary",
+            Self::NoTriggers => "Reset it for this role",
+            Self::SettingsLost => PAST_POOLERS,
+            Self::NamesArrive => {
+                "database.pooler = \"transaction\" needs PgBouncer 1.21 or later with pool_mode = transaction and \
+                 max_prepared_statements above 0. If this is Postgres itself, remove database.pooler"
+            }
+            Self::NotUtf8 => {
+                "Create one that is (CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0), and name it in database.url"
+            }
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
 impl ReplicaDirectory for Store {
     async fn replicas(&self) -> Result<Vec<ReplicaRow>, StoreError> {
         let query = sqlx::query!(
-            r#"SELECT id AS "id!", address, version AS "version!", lease_ms AS "lease_ms!",
+            r#"SELECT id AS "id!", address, version AS "version!", revision, lease_ms AS "lease_ms!",
                       started_at AS "started_at!", heartbeat_at AS "heartbeat_at!", acknowledged_at AS "acknowledged_at?",
                       heartbeat_at > now() - lease_ms * interval '1 millisecond' AS "alive!"
                FROM replicas LEFT JOIN acknowledgements ON acknowledgements.replica = replicas.id
@@ -32,6 +32,7 @@ impl ReplicaDirectory for Store {
             id: row.id,
             address: row.address,
             version: row.version,
+            revision: row.revision,
             lease: Duration::from_millis(row.lease_ms.unsigned_abs().into()),
             started_at: row.started_at,
             heartbeat_at: row.heartbeat_at,

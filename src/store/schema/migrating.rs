@@ -1,8 +1,12 @@
 //! Bringing the schema up to date.
 
-use sqlx::{Connection, PgConnection, migrate::MigrateError, postgres::types::PgInterval};
+use sqlx::{
+    Connection, PgConnection,
+    migrate::{Migrate, MigrateError},
+    postgres::types::PgInterval,
+};
 
-use super::{MIGRATIONS, has_migrations, limit_lock_waits};
+use super::{MIGRATIONS, has_migrations, limit_lock_waits, newest_migration};
 use crate::{
     config::{Audit, Database},
     store::{
@@ -13,6 +17,15 @@ use crate::{
 
 /// PostgreSQL's code for a lock that was not available in time.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Migrated {
+    /// How many migrations were applied now.
+    pub applied: u64,
+    /// The newest that the schema has, of this version or a later one.
+    pub newest: i64,
+}
 
 impl Store {
     /// Applies migrations, creates the audit's partitions for the coming months, and drops those that are too old. Safe
@@ -26,7 +39,7 @@ impl Store {
     ///
     /// # Errors
     /// [`OpenError`].
-    pub async fn migrate(&self, settings: &Database, audit: &Audit) -> Result<(), OpenError> {
+    pub async fn migrate(&self, settings: &Database, audit: &Audit) -> Result<Migrated, OpenError> {
         let servers = super::owner::servers(settings)?;
         if servers.setting() == self.servers.setting() {
             return self.migrate_as_service(audit).await;
@@ -38,13 +51,14 @@ impl Store {
         result
     }
 
-    async fn migrate_as_service(&self, audit: &Audit) -> Result<(), OpenError> {
+    async fn migrate_as_service(&self, audit: &Audit) -> Result<Migrated, OpenError> {
         // Closed when it fails, which also releases the locks.
         let mut connection = self.requests.tentative().await?;
-        self.migrate_by(&mut connection, &self.servers, audit).await?;
+        let done = self.migrate_by(&mut connection, &self.servers, audit).await?;
         let reset = sqlx::raw_sql("RESET statement_timeout").execute(&mut *connection).await;
         reset.map_err(|error| self.servers.explain_chosen(&error))?;
-        Ok(connection.finish().await.map_err(|error| self.servers.explain_chosen(&error))?)
+        connection.finish().await.map_err(|error| self.servers.explain_chosen(&error))?;
+        Ok(done)
     }
 
     async fn migrate_by(
@@ -52,15 +66,15 @@ impl Store {
         connection: &mut PgConnection,
         servers: &Servers,
         audit: &Audit,
-    ) -> Result<(), OpenError> {
+    ) -> Result<Migrated, OpenError> {
         let service = Some(self.servers.role()).filter(|role| *role != servers.role()).map(str::to_owned);
         let before = self.demand_one_place(connection, servers).await?;
         let result = bring_up_to_date(connection, service, audit).await;
-        result.map_err(|error| why_not_migrated(&error, servers))?;
+        let done = result.map_err(|error| why_not_migrated(&error, servers))?;
         if before.is_none() {
             self.demand_one_place(connection, servers).await?;
         }
-        Ok(())
+        Ok(done)
     }
 }
 
@@ -68,13 +82,13 @@ fn why_not_migrated(error: &MigrateError, servers: &Servers) -> ConnectFailure {
     match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => servers.explain_chosen(error),
         MigrateError::VersionMismatch(number) => ConnectFailure::for_good(format!(
-            "the database has another migration {number} than this program: a different build has made it. Start that build, or \
-             let database.url name another database"
-        )),
-        MigrateError::Dirty(number) => ConnectFailure::for_good(format!(
-            "migration {number} was begun and not finished. Restore the database from before it, or ask for help with what it says \
-             in _sqlx_migrations"
-        )),
+            "the database has another migration {number} than this program: a different build has made it"
+        ))
+        .remedied("Start that build, or let database.url name another database"),
+        MigrateError::Dirty(number) => {
+            ConnectFailure::for_good(format!("migration {number} was begun and not finished"))
+                .remedied("Restore the database from before it, or ask for help with what it says in _sqlx_migrations")
+        }
         other => ConnectFailure::for_good(format!("the migrations could not be applied: {other}")),
     }
 }
@@ -83,18 +97,18 @@ async fn bring_up_to_date(
     connection: &mut PgConnection,
     service: Option<String>,
     audit: &Audit,
-) -> Result<(), MigrateError> {
+) -> Result<Migrated, MigrateError> {
     // Migrations may take any time; the session's timeout is meant for the service's statements.
     sqlx::query!("SELECT set_config('statement_timeout', '0', false)").fetch_one(&mut *connection).await?;
+    let mut applied = 0;
     if !has_all_migrations(connection).await? {
-        // The same as `run`, whose future the compiler does not recognise as `Send`.
-        MIGRATIONS.run_direct(None, &mut *connection, false).await?;
+        applied = apply(connection).await?;
     } else if is_read_only(connection).await? {
         tracing::warn!(
             "the database is read-only: nothing is migrated, as the schema is up to date, and checks go on; the audit's \
              partitions and audit.retention are left as they are. Run `keyward migrate` once it takes changes"
         );
-        return Ok(());
+        return Ok(Migrated { applied, newest: newest_migration(connection).await? });
     }
     let keep = audit.retention.map(|span| PgInterval {
         months: 0,
@@ -123,7 +137,29 @@ async fn bring_up_to_date(
         }
         result => result?,
     }
-    Ok(transaction.commit().await?)
+    transaction.commit().await?;
+    Ok(Migrated { applied, newest: newest_migration(connection).await? })
+}
+
+/// Applies what is missing, and counts it. What another process applies at the same time is not counted: the migrator's lock
+/// is held meanwhile. Where this fails, the connection is closed, which releases it.
+async fn apply(connection: &mut PgConnection) -> Result<u64, MigrateError> {
+    connection.lock().await?;
+    let before = count(connection).await?;
+    // The same as `run`, whose future the compiler does not recognise as `Send`.
+    MIGRATIONS.run_direct(None, &mut *connection, false).await?;
+    let after = count(connection).await?;
+    connection.unlock().await?;
+    Ok((after - before).unsigned_abs())
+}
+
+/// How many migrations were applied.
+async fn count(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    if !has_migrations(connection).await? {
+        return Ok(0);
+    }
+    // Not a checked query: the table belongs to the migrator, not to the schema.
+    sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations").fetch_one(connection).await
 }
 
 /// Whether there is nothing to migrate: then nothing needs a lock, or is created, which a read-only database would

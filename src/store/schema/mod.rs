@@ -8,7 +8,7 @@ mod owner;
 
 use std::sync::LazyLock;
 
-pub use self::owner::OwnerExamination;
+pub use self::{migrating::Migrated, owner::OwnerExamination};
 use async_trait::async_trait;
 use sqlx::{PgConnection, migrate::Migrator};
 
@@ -69,11 +69,11 @@ impl Store {
                 );
                 Ok(Schema { newest: found, fits: false })
             }
-            SchemaState::Forbidden(rights) => Err(ConnectFailure::for_good(format!(
-                "database.url: the role {role} lacks rights: {rights}. {}",
-                how_to_grant(role)
-            ))
-            .into()),
+            SchemaState::Forbidden(rights) => {
+                Err(ConnectFailure::for_good(format!("database.url: the role {role} lacks rights: {rights}"))
+                    .remedied(how_to_grant(role))
+                    .into())
+            }
             SchemaState::Good(found) => Ok(Schema { newest: found, fits: true }),
         }
     }

@@ -111,21 +111,22 @@ impl Store {
         Ok(if !is_one_database {
             Err(ConnectFailure::for_good(format!(
                 "{setting} leads to another database ({}) than database.url ({}): what is migrated there, the service does \
-                 not see. Let both name the same, also after a restore",
+                 not see",
                 servers.shown(),
                 self.servers.shown()
-            )))
+            ))
+            .remedied("Let both name the same, also after a restore"))
         } else if of_owner == of_service || (of_service.is_none() && is_closed_to_service) {
             Ok(of_owner)
         } else {
             let shown =
                 |schema: Option<String>| schema.map_or("no schema".to_owned(), |name| format!("the schema {name}"));
             Err(ConnectFailure::for_good(format!(
-                "{setting} finds the tables in {}, and database.url in {}. Let both roles have the same search_path (ALTER \
-                 ROLE … SET search_path), or both addresses",
+                "{setting} finds the tables in {}, and database.url in {}",
                 shown(of_owner),
                 shown(of_service)
-            )))
+            ))
+            .remedied("Let both roles have the same search_path (ALTER ROLE … SET search_path), or both addresses"))
         })
     }
 

@@ -105,10 +105,13 @@ async fn with_a_token_nobody_reads_them_who_does_not_present_it() {
     let without = get(&url, None).await;
     without.is_problem(401, "missing_credential");
     assert_eq!(without.header("www-authenticate"), Some(r#"Bearer realm="keyward""#));
+    let wanted = "This route takes metrics.token, and no other credential: Authorization: Bearer <metrics.token>.";
+    assert_eq!(without.is(401)["detail"], wanted);
     let (short, long) = (&TOKEN[1..], format!("{TOKEN}x"));
     for wrong in [short, &long, "x", &Person::administrator().token] {
         let refused = get(&url, Some(wrong)).await;
         refused.is_problem(401, "invalid_token");
+        assert_eq!(refused.is(401)["detail"], wanted);
         assert_eq!(refused.header("www-authenticate"), Some(r#"Bearer realm="keyward", error="invalid_token""#));
     }
     let twice =

@@ -189,7 +189,12 @@ impl Link {
 
     /// Gives up the lease and informs the others, so that no revoker waits for a stopped replica.
     pub async fn leave(&self) {
-        let left = self.replica().leave(&self.freshness);
+        let left = {
+            let mut replica = self.replica();
+            let left = replica.leave(&self.freshness);
+            replica.has_listened().then_some(left)
+        };
+        let Some(left) = left else { return };
         // If a heartbeat arrived after the deregistration, by another connection, it would register us again.
         let _none_on_its_way = self.on_its_way.lock().await;
         if let Err(error) = self.announcements.send(&left).await {

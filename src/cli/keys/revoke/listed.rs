@@ -1,13 +1,22 @@
 //! Key ids from files: lists, and revocations in audit exports.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use anyhow::{Context, bail};
-use keyward::domain::api_key::KeyId;
+use keyward::domain::{api_key::KeyId, audit::Action};
 use serde_json::{Deserializer, Value};
 
-/// The audit's action for a revocation.
-const REVOKED: &str = "key.revoked";
+/// What events of the audit say.
+pub(super) struct Revocations {
+    /// The keys that were revoked.
+    pub(super) ids: Vec<KeyId>,
+    /// What else took something away, or may have: how many events there are of each such action.
+    pub(super) others: BTreeMap<String, u64>,
+}
 
 /// The ids of a list, one per line. Either all are valid, or none is used.
 pub(super) fn in_list(path: &Path) -> anyhow::Result<Vec<KeyId>> {
@@ -21,25 +30,31 @@ pub(super) fn in_list(path: &Path) -> anyhow::Result<Vec<KeyId>> {
     some(ids, path)
 }
 
-/// The keys that were revoked according to these events. The file may contain pages of events, arrays of events and
-/// single events, one after another.
-pub(super) fn in_audit(path: &Path) -> anyhow::Result<Vec<KeyId>> {
+/// What was taken away according to these events. The file may contain pages of events, arrays of events and single
+/// events, one after another.
+pub(super) fn in_audit(path: &Path) -> anyhow::Result<Revocations> {
     let text = read(path)?;
-    let mut ids = BTreeSet::new();
+    let (mut ids, mut others) = (BTreeSet::new(), BTreeMap::new());
     for value in Deserializer::from_str(&text).into_iter::<Value>() {
         let value = value.with_context(|| format!("{} is not JSON", path.display()))?;
         for event in events(&value) {
             let action =
                 event["action"].as_str().with_context(|| format!("{}: an event without an action", path.display()))?;
-            if action == REVOKED {
-                let word = event["keyId"]
-                    .as_str()
-                    .with_context(|| format!("{}: a revocation without a keyId", path.display()))?;
-                ids.insert(id(word).with_context(|| path.display().to_string())?);
+            match Action::of(action) {
+                Some(Action::KeyRevoked) => {
+                    let word = event["keyId"]
+                        .as_str()
+                        .with_context(|| format!("{}: a revocation without a keyId", path.display()))?;
+                    ids.insert(id(word).with_context(|| path.display().to_string())?);
+                }
+                Some(action) if !action.may_take_away() => {}
+                // A later version may have written one that this version does not know.
+                _ => *others.entry(action.to_owned()).or_default() += 1,
             }
         }
     }
-    some(ids, path)
+    let ids = if others.is_empty() { some(ids, path)? } else { ids.into_iter().collect() };
+    Ok(Revocations { ids, others })
 }
 
 fn events(value: &Value) -> Vec<&Value> {

@@ -2,16 +2,19 @@
 
 mod listed;
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context, bail};
 use clap::ValueHint;
 use keyward::{
     config::KeyPolicy,
-    domain::{api_key::KeyId, counted::counted, key_record::KeyState, ledger::Reach, text::ChangeReason},
+    domain::{
+        api_key::KeyId, counted::counted, escape::escaped, key_record::KeyState, ledger::Reach, text::ChangeReason,
+    },
 };
 use serde_json::json;
 
+use self::listed::Revocations;
 use super::{list::Selection, show::print_key};
 use crate::cli::shared::{Desk, Misuse, OwnerOptions, granted, now, operator, output::print_line, print_json, values};
 
@@ -19,7 +22,7 @@ use crate::cli::shared::{Desk, Misuse, OwnerOptions, granted, now, operator, out
 ///
 /// After a restore of the database, keys that were revoked since the backup work again: revoke them with what an export
 /// of the audit says, or a list. Keys that are revoked already, and those that the database has not got, are counted
-/// and left alone.
+/// and left alone. What else such an export says was taken away is counted, and not repeated.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -48,13 +51,15 @@ pub(super) struct Revoke {
 
 impl Revoke {
     pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<()> {
-        let ids = match (self.id, &self.from_audit, &self.ids_file) {
-            (Some(id), ..) => return self.revoke(desk, id).await,
-            (_, Some(audit), _) => listed::in_audit(audit)?,
-            (_, _, Some(list)) => listed::in_list(list)?,
+        match (self.id, &self.from_audit, &self.ids_file) {
+            (Some(id), ..) => self.revoke(desk, id).await,
+            (_, Some(audit), _) => {
+                let Revocations { ids, others } = listed::in_audit(audit)?;
+                self.revoke_listed(desk, &ids, Some(others)).await
+            }
+            (_, _, Some(list)) => self.revoke_listed(desk, &listed::in_list(list)?, None).await,
             (None, None, None) => bail!("name a key, or a file with --from-audit or --ids-file"),
-        };
-        self.revoke_listed(desk, &ids).await
+        }
     }
 
     async fn revoke(self, desk: &Desk, id: KeyId) -> anyhow::Result<()> {
@@ -69,8 +74,13 @@ impl Revoke {
     }
 
     /// Revokes the keys one by one, and waits once for all replicas. If this fails in between, running the same command
-    /// again completes it.
-    async fn revoke_listed(self, desk: &Desk, ids: &[KeyId]) -> anyhow::Result<()> {
+    /// again completes it. `others`: what else an audit says was taken away, which this does not repeat.
+    async fn revoke_listed(
+        &self,
+        desk: &Desk,
+        ids: &[KeyId],
+        others: Option<BTreeMap<String, u64>>,
+    ) -> anyhow::Result<()> {
         let (ledger, lifecycle) = (desk.ledger(), desk.lifecycle(KeyPolicy::default()));
         let (mut revoked, mut before, mut unknown) = (0_u64, 0_u64, 0_u64);
         for id in ids {
@@ -87,14 +97,26 @@ impl Revoke {
         }
         desk.wait_for_everybody().await;
         if self.json {
-            return print_json(&json!({ "revoked": revoked, "revokedBefore": before, "unknown": unknown }));
+            let mut done = json!({ "revoked": revoked, "revokedBefore": before, "unknown": unknown });
+            if let Some(others) = others {
+                done["notRepeated"] = json!(others);
+            }
+            return print_json(&done);
         }
         let rest = [(before, "was revoked before", "were revoked before"), (unknown, "does not exist", "do not exist")];
         let rest = rest.into_iter().filter(|(count, ..)| *count > 0).map(|(count, one, many)| {
             let what = if count == 1 { one } else { many };
             format!(" {count} {what}.")
         });
-        Ok(print_line(format_args!("{}{}", told(revoked), rest.collect::<String>()))?)
+        print_line(format_args!("{}{}", told(revoked), rest.collect::<String>()))?;
+        let others = others.unwrap_or_default();
+        if !others.is_empty() {
+            // Whoever restores a database must not take this for all there is to do.
+            let others: Vec<String> = others.iter().map(|(action, count)| format!("{count} {action}")).collect();
+            let others = others.join(", ");
+            print_line(format_args!("Not repeated: {}. See docs/operations.md, After a restore.", escaped(&others)))?;
+        }
+        Ok(())
     }
 }
 
