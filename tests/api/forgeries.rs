@@ -3,14 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use keyward::domain::{api_key::Pepper, coherence::message_keys::MessageKeys, secret::SecretString};
+use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, postgres::PgListener};
 use test_support::{
     TestDatabase,
     actors::Person,
-    asking::{KEYS, MadeKey, changes_are_confirmed_by, replica_with},
-    database, eventually,
-    replica::{PEPPER, Replica},
+    asking::{KEYS, MadeKey, Reply, changes_are_confirmed_by, replica_with},
+    client, database, eventually,
+    program::run_beside,
+    replica::{self, PEPPER, Replica},
     unique,
 };
 use tokio::sync::Mutex;
@@ -172,6 +174,40 @@ async fn a_stranger_who_holds_every_lock_that_anybody_may_take_holds_up_no_revok
     assert_eq!(key.status(&replica).await, 401);
     connection.close().await.expect("the end");
     alice.creates(&replica, json!({})).await;
+    stranger.gone(&database).await;
+}
+
+/// And that by which earlier versions serialize changes of plans.
+#[tokio::test]
+async fn a_stranger_who_holds_the_locks_of_upkeep_keeps_no_replica_from_starting_and_no_plan_from_being_made() {
+    let (database, root) = (database().await, Person::administrator());
+    let stranger = Stranger::at(&database).await;
+    let mut connection = stranger.connects().await;
+    let names = ["audit", "usage months", "ended keys", "changes of plans"];
+    for name in names {
+        let lock = sqlx::query("SELECT pg_advisory_lock(hashtext('keyward ' || $1))").bind(name);
+        lock.execute(&mut connection).await.expect("the lock");
+    }
+
+    let replica = Replica::start_on(database.url(), &[LEASE]).await;
+    let waits = replica.prints("bringing the schema up to date waits for a lock").await;
+    let holder: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut connection).await.expect("a number");
+    assert!(waits.contains(&format!("process {holder}, role {}", stranger.name)), "{waits}");
+    assert!(waits.contains("WARN") && waits.contains("pg_terminate_backend"), "{waits}");
+    replica.prints("went on without it").await;
+    assert_eq!(client::get(replica.url("/readyz")).await.expect("an answer").status(), 200);
+    let mut migrate = replica::command();
+    migrate.arg("migrate").env("DATABASE_URL", database.url());
+    let told = run_beside(migrate).await;
+    assert!(told.stderr.contains(&stranger.name), "{told:#?}");
+    assert_eq!(told.succeeded(), "The schema is up to date.\n");
+
+    let path = "/v1/admin/plans/free";
+    for (body, status) in [(json!({}), 201), (json!({ "maxKeys": 1 }), 200)] {
+        Reply::to(root.request(&replica, Method::PUT, path).json(&body)).await.is(status);
+    }
+    assert_eq!(root.deletes(&replica, path).await.status, 204);
+    drop((connection, replica));
     stranger.gone(&database).await;
 }
 

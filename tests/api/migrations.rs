@@ -124,6 +124,38 @@ async fn neither_a_slow_migration_nor_the_wait_for_it_is_cut_by_the_statement_ti
     }
 }
 
+/// Whoever holds a lock for ever would otherwise be searched for in vain.
+#[tokio::test]
+async fn who_waits_for_a_migration_says_for_whom_and_so_does_who_waits_to_begin_one() {
+    let empty = TestDatabase::empty().await;
+    let mut other = PgConnection::connect(empty.url()).await.expect("the database answers");
+    let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut other).await.expect("a number");
+    let mut transaction = other.begin().await.expect("a transaction");
+    sqlx::query("CREATE TABLE api_keys (in_the_way int)").execute(&mut *transaction).await.expect("a table");
+    let mut both: Vec<_> = (0..2)
+        .map(|_| {
+            let mut serve = command();
+            serve.arg("serve").env("DATABASE_URL", empty.url()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let mut process = serve.spawn().expect("keyward starts");
+            let output = Output::collect(&mut process);
+            (process, output)
+        })
+        .collect();
+    let mut lines = Vec::new();
+    for (_, output) in &both {
+        lines.push(output.line_with("bringing the schema up to date waits for a lock").await);
+    }
+    lines.sort_by_key(|line| !line.contains(&format!("process {pid}, ")));
+    assert!(lines[0].contains(&format!("process {pid}, role postgres, ")), "{lines:#?}");
+    assert!(lines[1].contains("application keyward/") && !lines[1].contains(&format!("process {pid}, ")), "{lines:#?}");
+    transaction.rollback().await.expect("out of the way");
+    for (process, output) in &mut both {
+        output.line_with("Server running on port").await;
+        signal(process.id(), "TERM");
+        assert_eq!(exit_code(process, output).await, Some(0));
+    }
+}
+
 #[tokio::test]
 async fn a_replica_that_waits_for_a_migration_ends_when_told_to() {
     let empty = TestDatabase::empty().await;

@@ -1,6 +1,6 @@
 //! The address of the service and that of the role that migrates: they lead to the same tables, or this is said.
 
-use sqlx::{Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use test_support::{
     TestDatabase, database,
     program::{Ended, run_beside},
@@ -60,11 +60,33 @@ async fn addresses_of_two_schemas_are_told_apart_and_no_second_keyward_is_made()
         assert!(failed(&seen, "migration").contains("search_path"), "{seen:#?}");
         assert!(!has_tables(&apart).await);
     }
-    // Where neither has any tables yet, it is found when they are there.
+    // Where neither has any tables yet, it is found before they are made.
     let new = TestDatabase::empty().await;
     test_support::database::execute(new.url(), "CREATE SCHEMA apart").await.expect("a schema");
-    let told = keyward("migrate", &format!("{}&options[search_path]=apart", new.url()), new.url(), &[]).await.failed();
-    assert!(told.contains("in no schema"), "{told}");
+    let apart = format!("{}&options[search_path]=apart", new.url());
+    for (url, migrate_url, schema) in [(&*apart, new.url(), "public"), (new.url(), &*apart, "apart")] {
+        let would_make = format!("would make the tables in the schema {schema}");
+        for word in ["migrate", "serve"] {
+            let told = keyward(word, url, migrate_url, &[]).await.failed();
+            assert!(told.contains(&would_make) && told.contains("search_path"), "{word}: {told}");
+        }
+        let seen = examined(url, &[(MIGRATE_URL, migrate_url)]).await;
+        assert!(failed(&seen, "migration").contains(&would_make), "{seen:#?}");
+        assert!(!has_tables(new.url()).await && !has_tables(&apart).await);
+    }
+}
+
+/// Which migrating grants it.
+#[tokio::test]
+async fn a_new_schema_that_the_service_has_no_right_to_yet_is_no_other_place() {
+    let mut roles = TwoRoles::make().await;
+    let schema = format!("CREATE SCHEMA apart AUTHORIZATION {}", roles.owner.0);
+    sqlx::query(AssertSqlSafe(schema)).execute(&mut roles.as_superuser).await.expect("a schema");
+    let [service, owner] =
+        [&roles.service.1, &roles.owner.1].map(|url| format!("{url}&options[search_path]=apart,public"));
+    assert_eq!(keyward("migrate", &service, &owner, &[]).await.succeeded(), "The schema is up to date.\n");
+    assert!(has_tables(&service).await && !has_tables(&roles.service.1).await);
+    roles.drop_roles().await;
 }
 
 #[tokio::test]

@@ -6,7 +6,10 @@ use sqlx::{
     postgres::types::PgInterval,
 };
 
-use super::{MIGRATIONS, has_migrations, limit_lock_waits, newest_migration};
+use super::{
+    MIGRATIONS, has_migrations, limit_lock_waits, newest_migration,
+    waits::{exclude_others, is_lock_timeout},
+};
 use crate::{
     config::{Audit, Database},
     store::{
@@ -14,9 +17,6 @@ use crate::{
         connections::{failure::ConnectFailure, opening::OpenError, servers::Servers},
     },
 };
-
-/// PostgreSQL's code for a lock that was not available in time.
-const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +30,8 @@ pub struct Migrated {
 impl Store {
     /// Applies migrations, creates the audit's partitions for the coming months, and drops those that are too old. Safe
     /// when many replicas do it at once: sqlx holds an advisory lock, and later replicas find nothing left to do. No
-    /// timeout interrupts a slow migration or the wait for another replica. Only the audit is left for the next time if
-    /// somebody is reading it. A database that is read-only and has all migrations is left as it is.
+    /// timeout interrupts a slow migration or the wait for another replica; whoever holds a lock that it waits for is
+    /// logged. Only the audit is left for the next time if somebody is reading it. A database that is read-only and has all migrations is left as it is.
     ///
     /// Connects with `database.migrate_url`. If that is another role, it grants the service's role what it needs.
     /// Without that address, it takes a connection of the service, or connects with `database.listen_url` if a pooler
@@ -69,7 +69,9 @@ impl Store {
     ) -> Result<Migrated, OpenError> {
         let service = Some(self.servers.role()).filter(|role| *role != servers.role()).map(str::to_owned);
         let before = self.demand_one_place(connection, servers).await?;
-        let result = bring_up_to_date(connection, service, audit).await;
+        let session = sqlx::query_scalar!(r#"SELECT pg_backend_pid() AS "pid!""#).fetch_one(&mut *connection).await;
+        let session = session.map_err(|error| servers.explain_chosen(&error))?;
+        let result = self.telling_of_waits(session, bring_up_to_date(connection, service, audit)).await;
         let done = result.map_err(|error| why_not_migrated(&error, servers))?;
         if before.is_none() {
             self.demand_one_place(connection, servers).await?;
@@ -117,7 +119,7 @@ async fn bring_up_to_date(
     });
     // Only one replica at a time, because a table can't be created twice.
     let mut transaction = connection.begin().await?;
-    sqlx::query!("SELECT pg_advisory_xact_lock(hashtext('keyward audit'))").execute(&mut *transaction).await?;
+    let is_alone = exclude_others(&mut transaction).await?;
     if let Some(service) = service {
         sqlx::query!("SELECT grant_to_service($1::text::name)", service).execute(&mut *transaction).await?;
     }
@@ -128,7 +130,8 @@ async fn bring_up_to_date(
     );
     query.execute(&mut *transaction).await?;
     match maintain_audit(&mut transaction, keep).await {
-        Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code == LOCK_NOT_AVAILABLE) => {
+        // Who is not alone may meet somebody who makes the same table.
+        Err(error) if is_lock_timeout(&error) || (!is_alone && error.as_database_error().is_some()) => {
             tracing::warn!(
                 %error,
                 "audit_events is locked, perhaps by a backup: partitions were neither created nor dropped. The service \

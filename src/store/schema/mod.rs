@@ -2,9 +2,11 @@
 //!
 //! - `migrating`: bringing it up to date
 //! - `owner`: the role that does so, and whether it works where the service does
+//! - `waits`: the locks that it waits for
 
 mod migrating;
 mod owner;
+mod waits;
 
 use std::sync::LazyLock;
 
@@ -176,7 +178,12 @@ async fn newest_migration(connection: &mut PgConnection) -> Result<i64, sqlx::Er
 
 /// Limits the wait for locks on the audit's tables within this transaction.
 pub(super) async fn limit_lock_waits(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let limit = format!("{AUDIT_LOCK_TIMEOUT_MS}ms");
+    set_lock_timeout(connection, AUDIT_LOCK_TIMEOUT_MS).await
+}
+
+/// Limits the wait for any lock within this transaction; 0 for no limit.
+async fn set_lock_timeout(connection: &mut PgConnection, milliseconds: u32) -> Result<(), sqlx::Error> {
+    let limit = format!("{milliseconds}ms");
     sqlx::query!("SELECT set_config('lock_timeout', $1, true)", limit).fetch_one(connection).await.map(drop)
 }
 

@@ -15,6 +15,10 @@ use crate::{
     },
 };
 
+/// What to do where the owner and the service look into different schemas.
+const SAME_SEARCH_PATH: &str =
+    "Let both roles have the same search_path (ALTER ROLE … SET search_path), or both addresses";
+
 /// What `keyward doctor` learns of the role that brings the schema up to date.
 #[derive(Clone, Debug)]
 pub struct OwnerExamination {
@@ -53,6 +57,8 @@ struct Places {
     of_service: Option<String>,
     /// Whether the service would see them if it had the right to.
     is_closed_to_service: bool,
+    /// Where the owner would make them, if the service would not look for them there.
+    out_of_sight: Option<String>,
 }
 
 impl Store {
@@ -105,7 +111,7 @@ impl Store {
         if servers.setting() == self.servers.setting() {
             return Ok(Ok(schema(owner).await.map_err(|error| servers.explain_chosen(&error))?));
         }
-        let Places { is_one_database, of_owner, of_service, is_closed_to_service } =
+        let Places { is_one_database, of_owner, of_service, is_closed_to_service, out_of_sight } =
             self.places(owner, servers).await?;
         let setting = servers.setting();
         Ok(if !is_one_database {
@@ -116,6 +122,11 @@ impl Store {
                 self.servers.shown()
             ))
             .remedied("Let both name the same, also after a restore"))
+        } else if let (None, None, Some(schema)) = (&of_owner, &of_service, out_of_sight) {
+            Err(ConnectFailure::for_good(format!(
+                "{setting} would make the tables in the schema {schema}, and database.url does not look for them there"
+            ))
+            .remedied(SAME_SEARCH_PATH))
         } else if of_owner == of_service || (of_service.is_none() && is_closed_to_service) {
             Ok(of_owner)
         } else {
@@ -126,7 +137,7 @@ impl Store {
                 shown(of_owner),
                 shown(of_service)
             ))
-            .remedied("Let both roles have the same search_path (ALTER ROLE … SET search_path), or both addresses"))
+            .remedied(SAME_SEARCH_PATH))
         })
     }
 
@@ -136,23 +147,29 @@ impl Store {
         let explain = |error: sqlx::Error| servers.explain_chosen(&error);
         sqlx::query!("SELECT pg_advisory_lock($1)", lock).execute(&mut *owner).await.map_err(explain)?;
         let mut of_owner = schema(owner).await.map_err(explain)?;
+        let target = creation_schema(owner).await.map_err(explain)?;
         let mut service = self.servers.connect().await?;
         let seen = async {
             // Behind a pooler, this is within a transaction.
             let query = sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock($1) AS "is_free!""#, lock);
             let is_free = query.fetch_one(&mut service).await?;
             let is_closed = rights::missing(&mut service).await?.is_some();
-            Ok::<_, sqlx::Error>((is_free, schema(&mut service).await?, is_closed))
+            // Without a schema to make them in, the migrator says so.
+            let out_of_sight = match target {
+                Some(target) if !looks_into(&mut service, &target).await? => Some(target),
+                _ => None,
+            };
+            Ok::<_, sqlx::Error>((is_free, schema(&mut service).await?, is_closed, out_of_sight))
         };
         let seen = seen.await.map_err(|error| self.servers.explain_chosen(&error));
         let _ = service.close().await;
-        let (is_free, of_service, is_closed_to_service) = seen?;
+        let (is_free, of_service, is_closed_to_service, out_of_sight) = seen?;
         sqlx::query_scalar!("SELECT pg_advisory_unlock($1)", lock).fetch_one(&mut *owner).await.map_err(explain)?;
         if of_owner.is_none() && of_service.is_some() {
             // Another replica may be making them just now.
             of_owner = schema(owner).await.map_err(explain)?;
         }
-        Ok(Places { is_one_database: !is_free, of_owner, of_service, is_closed_to_service })
+        Ok(Places { is_one_database: !is_free, of_owner, of_service, is_closed_to_service, out_of_sight })
     }
 }
 
@@ -162,6 +179,23 @@ async fn schema(connection: &mut PgConnection) -> Result<Option<String>, sqlx::E
         r#"SELECT relnamespace::regnamespace::text AS "schema!" FROM pg_class WHERE oid = to_regclass('_sqlx_migrations')"#
     );
     query.fetch_optional(connection).await
+}
+
+/// The schema in which a session makes tables.
+async fn creation_schema(connection: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar!("SELECT current_schema()::text").fetch_one(connection).await
+}
+
+/// Whether a session looks for tables in a schema, or would once it has the right to, which migrating grants. A schema
+/// without that right is only in the setting.
+async fn looks_into(connection: &mut PgConnection, schema: &str) -> Result<bool, sqlx::Error> {
+    let query = sqlx::query_scalar!(
+        r#"SELECT $1 = ANY (current_schemas(false)::text[])
+                  OR $1 IN (SELECT replace(trim(part, '" '), '$user', current_user)
+                            FROM unnest(string_to_array(current_setting('search_path'), ',')) AS part) AS "looks!""#,
+        schema
+    );
+    query.fetch_one(connection).await
 }
 
 /// Whether a session's role may change the tables and make more, as each month needs some.

@@ -111,12 +111,24 @@ impl Store {
 }
 
 /// Serializes changes of plans until the transaction ends. They are rare, and with one at a time no two can wait for
-/// each other.
+/// each other. The lock of the table is only for those who may write to it, and in nobody's way who reads a plan or puts
+/// owners on it. Earlier versions take the advisory lock, read the plan, and lock the table as they write: this waits for
+/// them as long as they may read. It does not wait for ever, because everybody who can connect may hold that lock.
 async fn lock_plans(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query!("SELECT pg_advisory_xact_lock(hashtext('keyward changes of plans'))")
-        .execute(connection)
-        .await
-        .map(drop)
+    sqlx::query!(
+        "DO $$ BEGIN
+            BEGIN
+                SET LOCAL lock_timeout = '100ms';
+                PERFORM pg_advisory_xact_lock(hashtext('keyward changes of plans'));
+            EXCEPTION WHEN lock_not_available THEN NULL;
+            END;
+            SET LOCAL lock_timeout = 0;
+            LOCK TABLE plans IN SHARE ROW EXCLUSIVE MODE;
+        END $$"
+    )
+    .execute(connection)
+    .await
+    .map(drop)
 }
 
 /// A plan that is not there has no version that could be demanded.
