@@ -82,10 +82,15 @@ pub(super) fn answered(request: ServiceRequest, response: HttpResponse) -> Servi
     ServiceResponse::new(request.into_parts().0, response)
 }
 
-/// The answer to an outage, in which the request could not do `what`. The cause is logged, not sent.
+/// The answer to an outage, in which the request could not do `what`, or to an owner whose own requests keep this one
+/// waiting. The cause is logged, not sent.
 pub(super) fn unavailable(request: &HttpRequest, what: &'static str) -> impl Fn(Undecided) -> Reason {
     move |undecided| {
         let gate = &services(request).gate;
+        if undecided.is_of_a_busy_owner() {
+            gate.log_busy_owner(request, &undecided);
+            return Reason::OwnerBusy;
+        }
         gate.log_outage(request, &mut |suppressed| {
             let client = gate.proxies.client_address(request).map(tracing::field::display);
             tracing::error!(error = %undecided, client, suppressed, "could not {what}; answering 503");

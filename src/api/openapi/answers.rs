@@ -127,6 +127,13 @@ fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
     if !reasons.is_empty() {
         reasons.push(Reason::Unavailable);
     }
+    // They wait for other requests of their owner.
+    if matches!(
+        endpoint.access,
+        Access::CompatibilityToken | Access::Token | Access::OwnKey | Access::KeyHolder | Access::Backend
+    ) {
+        reasons.push(Reason::OwnerBusy);
+    }
     reasons.extend(OF_EVERY_ROUTE.map(Reason::NoRequest));
     if endpoint.is_strict() {
         let reads = super::reads(endpoint);

@@ -117,6 +117,7 @@ mod tests {
             Reason::TooManyPlans,
             Reason::UnknownPlan("pro".into()),
             Reason::TooManyNewKeys(0),
+            Reason::OwnerBusy,
             Reason::IdempotencyKeyReused,
             Reason::NoRequest(Refusal::Malformed),
             Reason::NoRequest(Refusal::InvalidTarget),

@@ -87,6 +87,8 @@ pub(crate) enum Reason {
     TooManyKeys(u32, Option<PlanName>),
     /// The owner has created the maximum number of keys per day. The next can be created after this many seconds.
     TooManyNewKeys(u64),
+    /// Other requests of the owner keep this one waiting.
+    OwnerBusy,
     /// So many owners are on the plan.
     PlanInUse(u64),
     /// There are as many plans as there may be.
@@ -267,6 +269,7 @@ impl Reason {
             Reason::TooManyNewKeys(_) => {
                 (StatusCode::TOO_MANY_REQUESTS, "too_many_new_keys", "Too many new API keys in a day")
             }
+            Reason::OwnerBusy => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests at once"),
             Reason::PlanInUse(_) => (StatusCode::CONFLICT, "plan_in_use", "Owners are on the plan"),
             Reason::TooManyPlans => (StatusCode::CONFLICT, "too_many_plans", "Too many plans"),
             Reason::UnknownPlan(_) => {
