@@ -66,7 +66,7 @@ pub struct ConsoleLinks {
 
 impl Services {
     /// The owner with this id, for what gives them something under their names, in which no key may stand. Whoever is
-    /// named so already can be looked at and disabled.
+    /// named so already can be looked at, disabled and enabled.
     pub(crate) fn owner_to_change(&self, id: &str) -> Result<Owner, Reason> {
         let owner = owner_id::read(id).filter(|owner| !self.issuer.keyring.has_key_in_names_of(owner));
         owner.ok_or(Reason::NotFound(Missing::Owner))
