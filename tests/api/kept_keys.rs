@@ -73,9 +73,8 @@ async fn nobody_becomes_known_by_names_that_carry_a_key_and_who_is_can_be_stoppe
     let replica = replica().await;
     let root = Person::administrator();
     let key = Person::named("alice").creates(&replica, json!({})).await.holder.key;
-    let of_owner = |name: &str, action: &str| {
-        format!("/v1/admin/owners/{}/{action}", URL_SAFE_NO_PAD.encode(format!("\0{name}")))
-    };
+    let of_owner =
+        |name: &str, action: &str| format!("/v1/admin/owners/{}/{action}", URL_SAFE_NO_PAD.encode(format!("\0{name}")));
     for action in ["disable", "enable"] {
         let answer = root.posts(&replica, &of_owner(&key, action), json!({})).await;
         answer.is_problem(404, "not_found");
