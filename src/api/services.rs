@@ -69,7 +69,7 @@ pub struct ConsoleLinks {
 
 impl Services {
     /// The owner with this id, for what gives them something under their names, in which no credential may stand.
-    /// Whoever is named so already can be looked at and disabled.
+    /// Whoever is named so already can be looked at, disabled and enabled.
     pub(crate) fn owner_to_change(&self, id: &str) -> Result<Owner, Reason> {
         let keyring = &self.issuer.keyring;
         let owner = owner_id::read(id).filter(|owner| credential_in_names_of(owner, keyring).is_none());
@@ -86,10 +86,15 @@ pub(super) fn answered(request: ServiceRequest, response: HttpResponse) -> Servi
     ServiceResponse::new(request.into_parts().0, response)
 }
 
-/// The answer to an outage, in which the request could not do `what`. The cause is logged, not sent.
+/// The answer to an outage, in which the request could not do `what`, or to an owner whose own requests keep this one
+/// waiting. The cause is logged, not sent.
 pub(super) fn unavailable(request: &HttpRequest, what: &'static str) -> impl Fn(Undecided) -> Reason {
     move |undecided| {
         let gate = &services(request).gate;
+        if undecided.is_of_a_busy_owner() {
+            gate.log_busy_owner(request, &undecided);
+            return Reason::OwnerBusy;
+        }
         gate.log_outage(request, &mut |suppressed| {
             let client = gate.proxies.client_address(request).map(tracing::field::display);
             tracing::error!(error = %undecided, client, suppressed, "could not {what}; answering 503");

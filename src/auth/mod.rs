@@ -23,7 +23,8 @@ pub mod usage;
 pub use self::checked::Checked;
 use crate::domain::ports::StoreError;
 
-/// A check or a change could not be decided or done. Answered with 503, never with a grant or a refusal.
+/// A check or a change could not be decided or done. Answered with 503, or with 429 if the owner's own requests are the
+/// cause; never with a grant or a refusal.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Undecided {
     /// The store could not answer.
@@ -50,4 +51,11 @@ pub enum Undecided {
     /// The process is stopping.
     #[error("the process is stopping")]
     Stopped,
+}
+
+impl Undecided {
+    /// Whether only the owner's own requests keep this one waiting. That is no outage: nobody else waits.
+    pub fn is_of_a_busy_owner(&self) -> bool {
+        matches!(self, Self::Store(StoreError::OwnerBusy) | Self::Hasher(keys::hasher::HashError::OwnerBusy(_)))
+    }
 }

@@ -1,5 +1,7 @@
 //! What is shown instead of a page.
 
+use std::fmt;
+
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError,
     http::{
@@ -15,7 +17,13 @@ use super::{
     services::Console,
     texts::{EN, WHY_NOT},
 };
-use crate::domain::session::ReturnAddress;
+use crate::{
+    auth::{Undecided, people::Unfinished},
+    domain::{
+        ports::{StoreError, key_sets::FetchError},
+        session::ReturnAddress,
+    },
+};
 
 /// The result of a handler.
 pub(super) type Answer = Result<HttpResponse, Fault>;
@@ -80,9 +88,42 @@ pub(crate) enum Fault {
     /// What was asked for can't be done; the text says why.
     #[error("{0}")]
     Refused(String),
+    /// Other requests of the owner keep this one waiting.
+    #[error("too many requests at once")]
+    OwnerBusy,
     /// It could not be decided.
     #[error("unavailable")]
     Unavailable,
+}
+
+/// Why something could not be shown or done.
+pub(super) trait Undone: fmt::Display {
+    /// Whether only the owner's own requests are the cause.
+    fn is_of_a_busy_owner(&self) -> bool;
+}
+
+impl Undone for Undecided {
+    fn is_of_a_busy_owner(&self) -> bool {
+        Undecided::is_of_a_busy_owner(self)
+    }
+}
+
+impl Undone for StoreError {
+    fn is_of_a_busy_owner(&self) -> bool {
+        matches!(self, Self::OwnerBusy)
+    }
+}
+
+impl Undone for Unfinished {
+    fn is_of_a_busy_owner(&self) -> bool {
+        matches!(self, Self::Undecided(undecided) if undecided.is_of_a_busy_owner())
+    }
+}
+
+impl Undone for FetchError {
+    fn is_of_a_busy_owner(&self) -> bool {
+        false
+    }
 }
 
 impl Fault {
@@ -96,9 +137,14 @@ impl Fault {
         }
     }
 
-    /// The database or the provider could not answer. The cause is logged, not shown.
-    pub(super) fn outage(request: &HttpRequest, error: &dyn std::fmt::Display) -> Self {
+    /// The database or the provider could not answer, or not in time because of the owner's own requests. The cause is
+    /// logged, not shown.
+    pub(super) fn outage(request: &HttpRequest, error: &impl Undone) -> Self {
         let gate = &Console::of(request).gate;
+        if error.is_of_a_busy_owner() {
+            gate.log_busy_owner(request, error);
+            return Self::OwnerBusy;
+        }
         gate.log_outage(request, &mut |suppressed| {
             let client = gate.proxies.client_address(request).map(tracing::field::display);
             tracing::error!(%error, client, suppressed, "could not show a page of the console; answering 503");
@@ -126,6 +172,7 @@ impl Fault {
             Self::Unread(StatusCode::PAYLOAD_TOO_LARGE) => (WHY_NOT.too_large, WHY_NOT.too_large_text),
             Self::Unread(_) => (WHY_NOT.unread, WHY_NOT.unread_text),
             Self::Refused(text) => (WHY_NOT.refused, text),
+            Self::OwnerBusy => (WHY_NOT.owner_busy, WHY_NOT.owner_busy_text),
             Self::Unavailable => (WHY_NOT.unavailable, WHY_NOT.unavailable_text),
         }
     }
@@ -163,6 +210,7 @@ impl ResponseError for Fault {
             Self::NoForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Unread(status) => *status,
             Self::Refused(_) => StatusCode::CONFLICT,
+            Self::OwnerBusy => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -184,7 +232,7 @@ impl ResponseError for Fault {
         };
         let page = FaultPage { frame: Frame::bare(title), text, again, is_out, from };
         let mut response = render(self.status_code(), &page);
-        if self.status_code() == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(self, Self::OwnerBusy | Self::Unavailable) {
             response.headers_mut().insert(RETRY_AFTER, actix_web::http::header::HeaderValue::from_static("1"));
         }
         response

@@ -1,6 +1,6 @@
 //! The gate: decides on a request.
 
-use std::{future::Future, sync::Arc};
+use std::{fmt, future::Future, sync::Arc};
 
 use actix_web::{
     HttpMessage, HttpRequest,
@@ -25,6 +25,7 @@ use crate::{
         audit::{Actor, Author},
         denial::{Denial, TokenFault},
         limits::{Allowance, Spending},
+        owner_id,
         policy::Shown,
         principal::Principal,
         verdict::Verdict,
@@ -280,6 +281,16 @@ impl Gate {
     /// Logs a request that failed in an outage; `line` gets the number of suppressed lines before it.
     pub(crate) fn log_outage(&self, request: &HttpRequest, line: &mut dyn FnMut(u64)) {
         self.log(&self.outages, request, line);
+    }
+
+    /// Logs a request that gave up waiting for others of its owner: `error` says for what.
+    pub(crate) fn log_busy_owner(&self, request: &HttpRequest, error: &dyn fmt::Display) {
+        let owner = request.extensions().get::<Principal>().map(|principal| owner_id::write(principal.owner()));
+        // As with limits: whoever floods must not hide an outage.
+        self.log(&self.limited, request, &mut |suppressed| {
+            let client = self.proxies.client_address(request).map(tracing::field::display);
+            tracing::warn!(%error, owner, client, suppressed, "an owner has too many requests at once; answering 429");
+        });
     }
 
     /// Logs one line, unless the limit of this second is reached; the next line states how many were suppressed.

@@ -304,7 +304,8 @@ impl Store {
         let counted = self.statements.begin(statement);
         match tokio::time::timeout(self.deadline, work).await {
             Ok(result) => {
-                counted.end(result.is_ok());
+                // Whoever waits for requests of the same owner has asked the database nothing.
+                counted.end(matches!(result, Ok(_) | Err(StoreError::OwnerBusy)));
                 result
             }
             Err(_) => {

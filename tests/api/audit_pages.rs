@@ -89,23 +89,3 @@ async fn an_event_that_is_longer_than_a_page_comes_alone() {
     // The huge one is the last with which its page has a megabyte.
     assert_eq!(sizes, [3, 2]);
 }
-
-#[tokio::test]
-async fn a_request_that_waits_for_another_of_its_owner_is_told_so_in_the_log() {
-    let env = [
-        ("KEYWARD__DATABASE__OWNER_CONNECTIONS", "1"),
-        ("KEYWARD__DATABASE__ACQUIRE_TIMEOUT", "100ms"),
-        ("KEYWARD__DATABASE__STATEMENT_TIMEOUT", "3s"),
-    ];
-    let (replica, alice) = (replica_with(&env).await, Person::named("alice"));
-    alice.creates(&replica, json!({})).await;
-    let rows = replica.database().superuser_pool().await;
-    let mut lock = rows.begin().await.expect("a transaction");
-    sqlx::query("LOCK TABLE audit_events IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.expect("a lock");
-    let read = || alice.gets(&replica, "/v1/audit");
-    for answer in <[Reply; 2]>::from(futures_util::future::join(read(), read()).await) {
-        answer.is_problem(503, "unavailable");
-    }
-    let line = replica.prints("database.owner_connections allows").await;
-    assert!(!line.contains("could not be reached"), "{line}");
-}

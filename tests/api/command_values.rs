@@ -1,6 +1,7 @@
 //! Values on the command line: the limits are those of the API, what is wrong ends with 2, and nothing commands a
 //! terminal.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::json;
 
 use crate::commands::{json as parsed, keyward, keyward_fed};
@@ -90,6 +91,32 @@ async fn an_argument_that_carries_a_token_is_refused_and_kept_nowhere() {
     }
     let shown = keyward(&database, &["keys", "show", &id, "--json"]).await.succeeded();
     assert_eq!((&parsed(&shown)["state"], &parsed(&shown)["name"]), (&json!("active"), &json!(null)));
+}
+
+#[tokio::test]
+async fn the_id_of_an_owner_that_hides_a_key_or_a_token_is_refused_and_kept_nowhere() {
+    let database = database().await;
+    let made = keyward(&database, &["keys", "create", "--subject=alice"]).await.succeeded();
+    let token = Person::named("alice").token;
+    for secret in [made.trim_end(), &token] {
+        let id = URL_SAFE_NO_PAD.encode(format!("\0{secret}"));
+        for arguments in [
+            vec!["owners", "disable", &id],
+            vec!["owners", "enable", &id],
+            vec!["owners", "limits", &id, "--limit", "minute=1/1m"],
+            vec!["owners", "credits", &id, "--set", "1"],
+            vec!["owners", "plan", &id, "--none"],
+            vec!["keys", "create", "--owner", &id],
+        ] {
+            let ended = keyward(&database, &arguments).await;
+            assert_eq!(ended.code, Some(2), "{ended:#?}");
+            assert!(ended.stderr.contains("the id of the owner carries") && ended.stdout.is_empty(), "{ended:#?}");
+            assert!(!ended.stderr.contains(secret), "{ended:#?}");
+        }
+        let audit = keyward(&database, &["audit", "list", "--json"]).await.succeeded();
+        let owners = keyward(&database, &["owners", "list", "--json"]).await.succeeded();
+        assert!(!audit.contains(secret) && !owners.contains(secret), "{audit}{owners}");
+    }
 }
 
 #[tokio::test]

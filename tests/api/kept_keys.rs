@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use test_support::{
     actors::Person,
     asking::{ALL_KEYS, KEYS, Reply, pairs, replica},
+    database::execute,
     replica::Replica,
 };
 
@@ -67,6 +68,34 @@ async fn no_member_of_a_body_that_is_kept_may_carry_a_key() {
     assert_eq!(answer["valid"], true);
     let answer = service.posts(&replica, VERIFY, json!({ "checks": [{ "key": key }] })).await.is(200);
     assert_eq!(answer["results"][0]["valid"], true);
+}
+
+#[tokio::test]
+async fn nobody_becomes_known_by_names_that_carry_a_key_and_who_is_can_be_stopped() {
+    let replica = replica().await;
+    let root = Person::administrator();
+    let key = Person::named("alice").creates(&replica, json!({})).await.holder.key;
+    let of_owner =
+        |name: &str, action: &str| format!("/v1/admin/owners/{}/{action}", URL_SAFE_NO_PAD.encode(format!("\0{name}")));
+    for action in ["disable", "enable"] {
+        let answer = root.posts(&replica, &of_owner(&key, action), json!({})).await;
+        answer.is_problem(404, "not_found");
+        assert!(!answer.text.contains(&key), "{}", answer.text);
+    }
+    for path in ["/v1/admin/owners", "/v1/admin/audit"] {
+        let shown = root.gets(&replica, path).await;
+        shown.is(200);
+        assert!(!shown.text.contains(&key), "{path}: {}", shown.text);
+    }
+    // As an earlier version has kept it, or psql.
+    let row = format!("INSERT INTO disabled_owners (issuer, subject, disabled_at) VALUES ('', 'x:{key}', now())");
+    execute(replica.database().url(), &row).await.expect("a row");
+    let known = format!("x:{key}");
+    assert_eq!(root.posts(&replica, &of_owner(&known, "enable"), json!({})).await.is(200)["changed"], true);
+    // Now nothing is known of them any more.
+    root.posts(&replica, &of_owner(&known, "disable"), json!({})).await.is_problem(404, "not_found");
+    // Nobody is surprised who disables an owner before their first key.
+    assert_eq!(root.posts(&replica, &of_owner("bob", "disable"), json!({})).await.is(200)["changed"], true);
 }
 
 #[tokio::test]

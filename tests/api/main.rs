@@ -17,6 +17,7 @@ mod bad_requests;
 mod bad_tokens;
 mod bearer_keys;
 mod bulk_revoke;
+mod busy_owners;
 mod command_line;
 mod command_values;
 mod commands;

@@ -43,7 +43,9 @@ impl Scene {
 
     async fn with_lease(lease: &str) -> Self {
         let cluster = PrivateCluster::start().await;
-        let replica = Replica::start_on(&cluster.url("postgres"), &[("KEYWARD__COHERENCE__LEASE", lease)]).await;
+        // There is one owner, who may use all connections.
+        let env = [("KEYWARD__COHERENCE__LEASE", lease), ("KEYWARD__DATABASE__OWNER_CONNECTIONS", "1000")];
+        let replica = Replica::start_on(&cluster.url("postgres"), &env).await;
         let alice = Person::named("alice");
         let (holder, remembered) = (alice.makes_a_key(&replica).await, alice.makes_a_key(&replica).await);
         assert_eq!(remembered.asks_for_the_resource(&replica).await.status(), 200);

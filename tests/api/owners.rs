@@ -4,10 +4,12 @@ use serde_json::{Value, json};
 use sqlx::postgres::PgListener;
 use test_support::{
     actors::{Person, claims},
-    asking::{KEYS, MadeKey, Reply, replica, replica_with, shared_replica, three_replicas},
+    asking::{ALL_KEYS, KEYS, MadeKey, Reply, replica, replica_with, shared_replica, three_replicas},
     eventually,
     replica::Replica,
 };
+
+use crate::commands::keyward;
 
 async fn switch(replica: &Replica, owner: &str, action: &str) -> Reply {
     let path = format!("/v1/admin/owners/{owner}/{action}");
@@ -47,6 +49,40 @@ async fn an_owner_that_is_disabled_has_no_key_that_works_on_any_replica_and_enab
         assert_eq!(switch(&replicas[0], ALICE, "enable").await.is(200)["disabled"], false);
         one.is_everywhere(&replicas, 200).await;
     }
+}
+
+/// Owner ids of `root` and `eve`.
+const ROOT: &str = "AHJvb3Q";
+const EVE: &str = "AGV2ZQ";
+
+#[tokio::test]
+async fn tokens_of_a_disabled_owner_give_no_rights_on_keyward_and_the_command_line_is_the_way_back() {
+    let replica = replica_with(&[("KEYWARD__COHERENCE__LEASE", "1s")]).await;
+    let (root, eve) = (Person::administrator(), Person::with_scopes("eve", "keyward:admin"));
+    eve.gets(&replica, ALL_KEYS).await.is(200);
+    switch(&replica, EVE, "disable").await.is(200);
+    for answer in [
+        eve.gets(&replica, ALL_KEYS).await,
+        eve.gets(&replica, "/v1/admin/audit").await,
+        eve.posts(&replica, &format!("/v1/admin/owners/{EVE}/enable"), json!({})).await,
+        eve.posts(&replica, "/v1/admin/tokens/revoke", json!({ "issuer": "", "tokenId": "1" })).await,
+        eve.posts(&replica, ALL_KEYS, json!({ "owner": { "subject": "bob" } })).await,
+    ] {
+        answer.is_problem(403, "not_allowed");
+        assert!(answer.text.contains("is disabled"), "{}", answer.text);
+    }
+    replica.prints("rights_of_disabled_owner").await;
+    // What is theirs they still see.
+    eve.gets(&replica, KEYS).await.is(200);
+    switch(&replica, EVE, "enable").await.is(200);
+    eve.gets(&replica, ALL_KEYS).await.is(200);
+
+    // The last administrator may disable themselves, and the command line asks for no token.
+    switch(&replica, EVE, "disable").await.is(200);
+    switch(&replica, ROOT, "disable").await.is(200);
+    switch(&replica, ROOT, "enable").await.is_problem(403, "not_allowed");
+    keyward(replica.database(), &["owners", "enable", "--subject=root"]).await.succeeded();
+    root.gets(&replica, ALL_KEYS).await.is(200);
 }
 
 /// Such a row is about two owners: the one it named, and the one it names.

@@ -3,6 +3,7 @@
 
 mod back_channel;
 mod browser;
+mod busy;
 mod catalogue;
 mod credits;
 mod ended_links;

@@ -1,5 +1,6 @@
 //! Who has made a link: it and its session work no longer than that credential, and the audit says whose word it was.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{
@@ -104,6 +105,38 @@ async fn links_and_sessions_that_a_key_has_made_rest_while_it_lacks_the_scope_fo
     assert_eq!(sent.send().await.expect("an answer").status(), 200);
     browser.open("/console/keys").await;
     Browser::new(&service.replica).open(&open).await;
+}
+
+#[tokio::test]
+async fn links_and_sessions_that_a_token_has_made_rest_while_its_owner_is_disabled() {
+    let service = Service::start().await;
+    let other = service.another().await;
+    let mut browser = Browser::new(&service.replica);
+    follows(&mut browser, &link(&service).await).await;
+    let open = link(&service).await;
+    let mut root = claims("root");
+    root["scope"] = json!("keyward:admin");
+    let root = service.provider.signs(root);
+    let owner = URL_SAFE_NO_PAD.encode(format!("{}\0backend", service.provider.issuer()));
+    let switch = async |action: &str| {
+        let path = format!("/v1/admin/owners/{owner}/{action}");
+        let answer = request(Method::POST, other.url(&path)).bearer_auth(&root).json(&json!({})).send().await;
+        assert_eq!(answer.expect("an answer").status(), 200, "{action}");
+    };
+    let backend = token(&service, "keyward:console");
+    switch("disable").await;
+    for replica in [&service.replica, &other] {
+        assert_eq!(browser.at(replica).get("/console/keys").await.status, 403);
+        assert_eq!(Browser::new(replica).get(&open).await.status, 410);
+        let (status, answer) = asked(replica, &backend, json!({ "owner": alice(&service) })).await;
+        assert_eq!((status, &answer["code"]), (403, &json!("not_allowed")), "{answer}");
+    }
+    let secret = open.split_once("?link=").expect("a secret").1;
+    assert_eq!(Browser::new(&other).post("/console/handed-over", &[("link", secret)]).await.status, 410);
+    switch("enable").await;
+    browser.open("/console/keys").await;
+    follows(&mut Browser::new(&service.replica), &open).await;
+    link(&service).await;
 }
 
 #[tokio::test]

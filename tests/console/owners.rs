@@ -1,5 +1,6 @@
 //! What administrators see and do.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::json;
 
 use crate::{browser::Browser, provider::Service};
@@ -34,6 +35,44 @@ async fn an_administrator_finds_a_key_and_stops_its_owner() {
     replicas.shows(service.replica.address()).shows("alive").lacks("silent</span>");
     replicas.shows("all replicas confirmed").shows("95 % within");
     eve.open("/console/audit?all=1").await.shows("owner.disabled").shows("eve");
+}
+
+#[tokio::test]
+async fn an_administrator_who_is_disabled_is_none_until_another_enables_them() {
+    let service = Service::start().await;
+    service.provider.has(json!({ "sub": "eve", "scope": "keyward:admin" }));
+    let mut eve = Browser::signed_in(&service).await;
+    eve.open("/console/owners").await;
+    service.provider.has(json!({ "sub": "root", "scope": "keyward:admin" }));
+    let mut root = Browser::signed_in(&service).await;
+    let id = |subject: &str| URL_SAFE_NO_PAD.encode(format!("{}\0{subject}", service.provider.issuer()));
+    let path = format!("/console/owners/one?id={}", id("eve"));
+    root.open("/console/owners").await;
+    root.submit(&path, &[("action", "disable")]).await.shows("The owner is disabled.");
+    assert_eq!(eve.get("/console/owners").await.status, 403);
+    assert_eq!(eve.post(&path, &[("action", "enable")]).await.status, 403);
+    eve.open("/console/keys").await.lacks("/console/owners");
+    // Nor by a new sign-in.
+    service.provider.has(json!({ "sub": "eve", "scope": "keyward:admin" }));
+    assert_eq!(Browser::signed_in(&service).await.get("/console/all/keys").await.status, 403);
+    root.submit(&path, &[("action", "enable")]).await.shows("The owner is enabled.");
+    eve.open("/console/owners").await;
+}
+
+#[tokio::test]
+async fn nobody_becomes_known_by_an_id_that_hides_a_key() {
+    let service = Service::start().await;
+    let mut alice = Browser::signed_in(&service).await;
+    let key = alice.post("/console/keys", &[("name", "hers")]).await.between(r#"<code id="secret">"#, "<");
+    service.provider.has(json!({ "sub": "eve", "scope": "keyward:admin" }));
+    let mut eve = Browser::signed_in(&service).await;
+    eve.open("/console/owners").await;
+    let path = format!("/console/owners/one?id={}", URL_SAFE_NO_PAD.encode(format!("\0{key}")));
+    for fields in [&[("action", "disable")][..], &[("action", "plan"), ("plan", ""), ("plan_before", "")]] {
+        let page = eve.post(&path, fields).await;
+        assert!(page.status == 404 && !page.text.contains(&key), "{}", page.text);
+    }
+    eve.open("/console/owners").await.lacks(&key).shows("alice");
 }
 
 #[tokio::test]

@@ -46,6 +46,7 @@ pub(crate) async fn require(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let (kind, verdict) = check(access, &mut request).await;
+    let verdict = demanding_rights(access, verdict, request.request()).await;
     if matches!(access, Access::Token | Access::CompatibilityToken)
         && let Ok(Verdict::Granted(principal)) = &verdict
         && let Err(reason) = follow_plan(principal, request.request()).await
@@ -63,6 +64,26 @@ pub(crate) async fn require(
         }
         Err(refused) => Ok(answered(request, HttpResponse::from_error(Reason::from(refused)))),
     }
+}
+
+/// Refuses tokens of disabled owners what needs rights on Keyward itself: an owner's keys stop when the owner is
+/// disabled, and whoever disables an administrator or a backend means what they can do. Not for those who verify keys,
+/// which happens on every request of an API and asks the database nothing.
+async fn demanding_rights(
+    access: Access,
+    verdict: Result<Verdict, Undecided>,
+    request: &HttpRequest,
+) -> Result<Verdict, Undecided> {
+    let owner = match &verdict {
+        Ok(Verdict::Granted(principal)) if matches!(access, Access::Administrator | Access::Backend) => {
+            principal.token().map(|identity| identity.owner.clone())
+        }
+        _ => None,
+    };
+    let Some(owner) = owner else { return verdict };
+    let to_change = access == Access::Administrator && !request.method().is_safe();
+    let keeps_rights = services(request).ledger.keeps_rights(&owner, to_change).await?;
+    if keeps_rights { verdict } else { Ok(Verdict::Denied(Denial::RightsOfDisabledOwner)) }
 }
 
 /// Puts the owner on the plan that their token claims. One that does not exist is remembered for whoever adds

@@ -206,7 +206,14 @@ async fn switch(
     body: &Bytes,
     disabled: bool,
 ) -> Answer {
-    let owner = owner_id::read(id).ok_or(Reason::NotFound(Missing::Owner))?;
+    let owner = match services.owner_to_change(id) {
+        Ok(owner) => owner,
+        // Whoever is known by names that carry a credential can be stopped; nobody else becomes known by them.
+        Err(unknown) => {
+            let named = owner_id::read(id).ok_or_else(|| unknown.clone())?;
+            services.ledger.owner(&named, now()).await.map_err(read_failed(request))?.ok_or(unknown)?.owner
+        }
+    };
     let reason = reason_in_body(request, body)?;
     let switch = OwnerSwitch { owner: owner.clone(), disabled, reason, at: now() };
     let switched = services.lifecycle.switch_owner(switch, caller.reach, caller.author).await;

@@ -112,9 +112,12 @@ fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
         Access::Verifier | Access::OAuthClient => {
             [denied(token, &usual), denied(token, &[InsufficientScope(VERIFY_SCOPE)]), vec![limited(token)]].concat()
         }
-        Access::Backend => {
-            [denied(token, &usual), denied(token, &[InsufficientScope(CONSOLE_SCOPE)]), vec![limited(token)]].concat()
-        }
+        Access::Backend => [
+            denied(token, &usual),
+            denied(token, &[InsufficientScope(CONSOLE_SCOPE), NotAllowed]),
+            vec![limited(token)],
+        ]
+        .concat(),
         Access::Metrics => denied(CredentialKind::Either, &usual),
         Access::Forwarded => [
             denied(CredentialKind::Either, &usual),
@@ -122,10 +125,19 @@ fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
             vec![limited(CredentialKind::Either)],
         ]
         .concat(),
-        Access::Administrator => [denied(token, &usual), denied(token, &[InsufficientScope(ADMIN_SCOPE)])].concat(),
+        Access::Administrator => {
+            [denied(token, &usual), denied(token, &[InsufficientScope(ADMIN_SCOPE), NotAllowed])].concat()
+        }
     };
     if !reasons.is_empty() {
         reasons.push(Reason::Unavailable);
+    }
+    // They wait for other requests of their owner.
+    if matches!(
+        endpoint.access,
+        Access::CompatibilityToken | Access::Token | Access::OwnKey | Access::KeyHolder | Access::Backend
+    ) {
+        reasons.push(Reason::OwnerBusy);
     }
     reasons.extend(OF_EVERY_ROUTE.map(Reason::NoRequest));
     if endpoint.is_strict() {

@@ -48,7 +48,7 @@ impl Create {
     pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<()> {
         let Self { owner, environment, content, json } = self;
         let now = now();
-        let Some(owner) = owner.read(&desk.settings)? else { bail!("whose key it is to be is not said") };
+        let Some(owner) = owner.read_to_change(desk).await? else { bail!("whose key it is to be is not said") };
         let new_key = new_key(owner, environment, content, now)?;
         let issued = desk.issuer().await?.issue(new_key, None, &operator(), now).await;
         let Issued::Now(new) = granted("a new key", issued)? else { bail!("the key was made before") };

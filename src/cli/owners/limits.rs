@@ -52,7 +52,7 @@ pub(super) struct OwnersLimits {
 
 impl OwnersLimits {
     pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<()> {
-        let owner = self.which.read(&desk.settings)?;
+        let owner = self.which.read_to_change(desk).await?;
         let limits = if self.clear || !self.limit.is_empty() { Some(asked(&self.limit)?) } else { None };
         let credits = match self.credits {
             Some(credits) => OwnerCredits::Ask(Some(credits)),
@@ -88,7 +88,7 @@ pub(super) struct OwnersCredits {
 
 impl OwnersCredits {
     pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<()> {
-        let owner = self.which.read(&desk.settings)?;
+        let owner = self.which.read_to_change(desk).await?;
         let top_up: TopUp = self.top_up.read();
         let once = self.top_up.once(&owner_id::write(&owner));
         let (credits, reason) = (OwnerCredits::TopUp(top_up), self.top_up.reason);

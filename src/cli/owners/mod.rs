@@ -165,7 +165,7 @@ async fn show(desk: &Desk, owner: &Owner, json: bool) -> anyhow::Result<()> {
 
 impl Switch {
     async fn run(self, desk: &Desk, disabled: bool) -> anyhow::Result<()> {
-        let owner = self.which.read(&desk.settings)?;
+        let owner = self.which.read_to_change(desk).await?;
         let switch = OwnerSwitch { owner: owner.clone(), disabled, reason: self.reason, at: now() };
         let operator = operator();
         let lifecycle = desk.lifecycle(KeyPolicy::default());

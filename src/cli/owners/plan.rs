@@ -47,7 +47,7 @@ pub(super) struct OwnersPlan {
 
 impl OwnersPlan {
     pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<()> {
-        let owner = self.which.read(&desk.settings)?;
+        let owner = self.which.read_to_change(desk).await?;
         if self.none || self.set.is_some() {
             let name = self.set.as_ref().map(ToString::to_string).unwrap_or_default();
             let on_word_of = OnWordOf::Administrator;

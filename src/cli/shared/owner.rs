@@ -1,8 +1,11 @@
 //! Options that name an owner.
 
-use keyward::{config::Settings, domain::owner::Owner};
+use keyward::{
+    config::Settings,
+    domain::{api_key::find_key_form, owner::Owner, token::has_jwt_in},
+};
 
-use super::values;
+use super::{Desk, Misuse, now, values};
 
 /// An owner as an option: by id, or by subject and issuer.
 #[derive(clap::Args)]
@@ -41,13 +44,26 @@ impl OwnerOptions {
         Self { owner: None, name: OwnerName { subject, issuer } }
     }
 
-    /// The owner, if one is given.
+    /// The owner, if one is given, to look for what belongs to them.
     pub(in crate::cli) fn read(self, settings: &Settings) -> anyhow::Result<Option<Owner>> {
         self.owner.map_or_else(|| self.name.read(settings), |owner| Ok(Some(owner)))
+    }
+
+    /// The owner, if one is given, to give them something, under names that are kept.
+    pub(in crate::cli) async fn read_to_change(self, desk: &Desk) -> anyhow::Result<Option<Owner>> {
+        match self.read(&desk.settings)? {
+            Some(owner) => Ok(Some(without_new_credential(owner, desk).await?)),
+            None => Ok(None),
+        }
     }
 }
 
 impl WhichOwner {
+    /// The same, to change something, under names that are kept.
+    pub(in crate::cli) async fn read_to_change(self, desk: &Desk) -> anyhow::Result<Owner> {
+        without_new_credential(self.read(&desk.settings)?, desk).await
+    }
+
     /// The owner, which must be given.
     pub(in crate::cli) fn read(self, settings: &Settings) -> anyhow::Result<Owner> {
         let owner = self.id.map_or_else(|| self.name.read(settings), |owner| Ok(Some(owner)))?;
@@ -64,4 +80,18 @@ impl OwnerName {
         };
         Ok(Some(Owner { issuer: issuer.into(), subject: subject.into() }))
     }
+}
+
+/// Refuses an owner of whom nothing is known, and in whose names a credential stands, by its form: an id hides them in
+/// base64, and they would be kept, for everybody who reads the database or the audit. Whoever is known by such names
+/// already can be stopped.
+async fn without_new_credential(owner: Owner, desk: &Desk) -> anyhow::Result<Owner> {
+    let carries_one = |name: &str| find_key_form(name).is_some() || has_jwt_in(name);
+    let is_odd = carries_one(&owner.issuer) || carries_one(&owner.subject);
+    if is_odd && desk.ledger().owner(&owner, now()).await?.is_none() {
+        let why = "the id of the owner carries the text of a key or a whole token, which would be kept readable: give \
+                   the `sub` of the owner's tokens, with --subject. If it is a key that others may have seen, rotate it";
+        return Err(Misuse(why.to_owned()).into());
+    }
+    Ok(owner)
 }

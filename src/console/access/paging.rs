@@ -4,7 +4,10 @@ use actix_web::HttpRequest;
 
 use super::{form::Form, notice};
 use crate::{
-    console::{fault::Fault, services::Console},
+    console::{
+        fault::{Fault, Undone},
+        services::Console,
+    },
     domain::listing::{Listed, Page, cursor},
 };
 
@@ -28,7 +31,7 @@ impl<'a> Paging<'a> {
 
     /// What is on the page, and the address of the next one: the same query, with another cursor. Nothing if something
     /// is wrong with the query.
-    pub(crate) async fn found<T, E: std::fmt::Display>(
+    pub(crate) async fn found<T, E: Undone>(
         &self,
         query: &Form,
         listed: impl Future<Output = Result<Listed<T>, E>>,

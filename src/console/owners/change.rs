@@ -43,6 +43,11 @@ pub(in crate::console) async fn change(
     visitor.demand_fresh()?;
     let caller = visitor.caller(Area::All)?;
     let owner = asked(&request)?;
+    // The address hides them in base64, and a change would keep them. Whoever is known by such names can be stopped.
+    if console.issuer.keyring.has_key_in_names_of(&owner) {
+        let known = console.ledger.owner(&owner, OffsetDateTime::now_utc()).await;
+        known.map_err(|error| Fault::outage(&request, &error))?.ok_or(Fault::NotFound)?;
+    }
     let address = format!("/console/owners/one?id={}", owner_id::write(&owner));
     let action = form.text("action").unwrap_or_default().to_owned();
     let (done, propagated) = match action.as_str() {

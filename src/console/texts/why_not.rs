@@ -41,6 +41,8 @@ texts! {
     refused = "Not done",
     unavailable = "Not available at the moment",
     unavailable_text = "Keyward could not reach its database or your provider. Your change may or may not have been made. Try again in a moment.",
+    owner_busy = "Too many requests at once",
+    owner_busy_text = "Other requests for the same keys keep Keyward busy, perhaps of a program or of other tabs. Try again in a moment. Of several keys that you were changing, some may be done.",
     plan_is_there = "There is a plan of this name already.",
     no_such_plan = "There is no such plan.",
     plan_in_use = "Owners are on this plan, so it can't be deleted:",

@@ -113,6 +113,13 @@ pub trait KeyLedger: Send + Sync {
     /// [`StoreError`] if the store could not answer.
     async fn is_disabled(&self, owner: &Owner) -> Result<bool, StoreError>;
 
+    /// Whether an owner's tokens give rights on Keyward itself: not while the owner is disabled. `to_change`: for a
+    /// change by an administrator, which has connections of its own.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store could not answer.
+    async fn keeps_rights(&self, owner: &Owner, to_change: bool) -> Result<bool, StoreError>;
+
     /// Lists owners who have keys or are disabled, ordered by issuer and subject. For administrators.
     ///
     /// # Errors

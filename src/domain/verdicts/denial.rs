@@ -44,6 +44,8 @@ pub enum Denial {
     RequestUnknown,
     /// The statements about the request disagree, or one of them is ambiguous.
     RequestUnclear,
+    /// The owner of the token is disabled, so it gives no rights on Keyward itself.
+    RightsOfDisabledOwner,
     /// Not the token with which the metrics may be read.
     MetricsToken,
     /// The token was refused.
@@ -119,7 +121,8 @@ pub enum PublicDenial {
     InsufficientScope(&'static str),
     /// The credential is valid, but has used up what it may (RFC 6585 §4), for so many seconds, if it is known.
     RateLimited(Option<u32>),
-    /// The policy does not allow the request, whatever scopes a credential has.
+    /// The policy does not allow the request, whatever scopes a credential has; or the owner is disabled whose token
+    /// asks for what needs rights on Keyward itself.
     NotAllowed,
 }
 
@@ -154,12 +157,13 @@ impl Denial {
             Self::MetricsToken => 16,
             Self::RateLimited(_) => 17,
             Self::CreditsExhausted(_) => 18,
+            Self::RightsOfDisabledOwner => 19,
             Self::Token(fault) => Self::OF_REQUESTS_AND_KEYS.len() + fault as usize,
         }
     }
 
     /// One for each code, besides those of tokens.
-    const OF_REQUESTS_AND_KEYS: [Self; 19] = [
+    const OF_REQUESTS_AND_KEYS: [Self; 20] = [
         Self::Missing,
         Self::Ambiguous,
         Self::KeyMalformed,
@@ -179,6 +183,7 @@ impl Denial {
         Self::MetricsToken,
         Self::RateLimited(None),
         Self::CreditsExhausted(None),
+        Self::RightsOfDisabledOwner,
     ];
 
     /// The part of this that a stranger may know.
@@ -193,7 +198,8 @@ impl Denial {
             | Self::OtherEnvironment
             | Self::NoRule
             | Self::RequestUnknown
-            | Self::RequestUnclear => PublicDenial::NotAllowed,
+            | Self::RequestUnclear
+            | Self::RightsOfDisabledOwner => PublicDenial::NotAllowed,
             _ => PublicDenial::InvalidCredential,
         }
     }
@@ -218,6 +224,7 @@ impl Denial {
             Self::RequestUnknown => "policy_request_unknown",
             Self::RequestUnclear => "policy_request_unclear",
             Self::MetricsToken => "metrics_token",
+            Self::RightsOfDisabledOwner => "rights_of_disabled_owner",
             Self::RateLimited(_) => "rate_limited",
             Self::CreditsExhausted(_) => "credits_exhausted",
             Self::Token(fault) => fault.as_str(),

@@ -142,6 +142,10 @@ impl KeyLedger for Store {
         self.within_deadline(Statement::ReadOwnerState, self.is_switched_off(owner)).await
     }
 
+    async fn keeps_rights(&self, owner: &Owner, to_change: bool) -> Result<bool, StoreError> {
+        self.within_deadline(Statement::ReadOwnerState, self.has_rights(owner, to_change)).await
+    }
+
     async fn owners(
         &self,
         filter: &OwnerFilter,

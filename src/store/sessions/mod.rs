@@ -37,13 +37,18 @@ const LOOKED_AT: i64 = 10_000;
 /// that nobody who goes on is signed out.
 const USE_RECORDED: Duration = Duration::from_secs(60);
 
-/// The query for the sessions with this condition that have not ended. It proves by its commit that its server is the
-/// primary.
+/// The query for the sessions with this condition that have not ended. While their owner is disabled, they give no rights on
+/// Keyward itself. It proves by its commit that its server is the primary.
 macro_rules! sessions {
     ($condition:literal, $($argument:expr),+) => {
         sqlx::query_as!(
             SessionRow,
-            r#"SELECT id AS "id!", issuer AS "issuer!", subject AS "subject!", person AS "person!", name, scopes AS "scopes!",
+            r#"SELECT id AS "id!", issuer AS "issuer!", subject AS "subject!", person AS "person!", name,
+                      CASE WHEN EXISTS (SELECT FROM disabled_owners AS disabled
+                                        WHERE disabled.issuer = console_sessions.issuer
+                                            AND disabled.subject = console_sessions.subject)
+                           THEN ARRAY(SELECT scope FROM unnest(scopes) AS scope WHERE NOT starts_with(scope, 'keyward:'))
+                           ELSE scopes END AS "scopes!",
                       scope_bearing AS "scope_bearing!", unknown_plan, authenticated_at, signed_in_at AS "signed_in_at!", last_used_at AS "last_used_at!",
                       expires_at AS "expires_at!", address, browser, handed_over AS "handed_over!", return_to,
                       maker_kind, maker_issuer, maker_subject, maker_key_id

@@ -341,6 +341,10 @@ impl KeyLedger for FakeStore {
         unimplemented!()
     }
 
+    async fn keeps_rights(&self, _: &Owner, _: bool) -> Result<bool, StoreError> {
+        unimplemented!()
+    }
+
     async fn forget_ended(&self, _: Duration, _: u32) -> Result<Option<u32>, StoreError> {
         unimplemented!()
     }

@@ -67,7 +67,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             .reads_form()
             .stored()
             .answers_without_json(200, "If the token is a key, it is revoked on every replica", &[])
-            .fails([Reason::UnsupportedTokenType])
+            .fails([Reason::UnsupportedTokenType, Reason::OwnerBusy])
     }),
     ("GET /.well-known/oauth-authorization-server", |_| {
         Operation::new("readMetadata", "Get the authorization server metadata (RFC 8414)").answers(

@@ -72,6 +72,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             .fails([
                 Reason::TooManyKeys(0, None),
                 Reason::TooManyNewKeys(0),
+                Reason::OwnerBusy,
                 Reason::OwnerDisabled,
                 Reason::IdempotencyKeyReused,
             ])
@@ -135,6 +136,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             .fails([
                 Reason::TooManyKeys(0, None),
                 Reason::TooManyNewKeys(0),
+                Reason::OwnerBusy,
                 Reason::IdempotencyKeyReused,
                 Reason::OwnerDisabled,
             ])

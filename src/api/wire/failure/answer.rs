@@ -27,6 +27,8 @@ use crate::{
 const PROBLEMS_MAX: usize = 50;
 /// Somebody has to create the plan, which takes longer than other outages.
 const UNKNOWN_PLAN_RETRY_AFTER: u32 = 30;
+/// The others are over in about this time, or there are as many again.
+const BUSY_OWNER_RETRY_AFTER: u32 = 1;
 /// Longer paths are not repeated: the client knows its path, and answers stay small.
 const INSTANCE_MAX_BYTES: usize = 2048;
 
@@ -93,6 +95,9 @@ impl Failure {
             }
             Reason::UnknownPlan(_) => {
                 response.insert_header((RETRY_AFTER, UNKNOWN_PLAN_RETRY_AFTER));
+            }
+            Reason::OwnerBusy => {
+                response.insert_header((RETRY_AFTER, BUSY_OWNER_RETRY_AFTER));
             }
             Reason::TooManyNewKeys(seconds) | Reason::TooManyChanges(seconds) => {
                 response.insert_header((RETRY_AFTER, *seconds));
@@ -239,7 +244,7 @@ fn oauth_code(code: &'static str) -> &'static str {
     match code {
         "missing_credential" | "invalid_token" => "invalid_client",
         "insufficient_scope" | "unsupported_token_type" => code,
-        "unavailable" | "quota_exceeded" => "temporarily_unavailable",
+        "unavailable" | "quota_exceeded" | "too_many_requests" => "temporarily_unavailable",
         "internal" => "server_error",
         _ => "invalid_request",
     }

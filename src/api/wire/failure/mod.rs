@@ -118,6 +118,7 @@ mod tests {
             Reason::UnknownPlan("pro".into()),
             Reason::TooManyNewKeys(0),
             Reason::TooManyChanges(0),
+            Reason::OwnerBusy,
             Reason::IdempotencyKeyReused,
             Reason::NoRequest(Refusal::Malformed),
             Reason::NoRequest(Refusal::InvalidTarget),

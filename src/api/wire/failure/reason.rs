@@ -89,6 +89,8 @@ pub(crate) enum Reason {
     TooManyNewKeys(u64),
     /// The owner has changed keys as often as is allowed per day. The next change is allowed after this many seconds.
     TooManyChanges(u64),
+    /// Other requests of the owner keep this one waiting.
+    OwnerBusy,
     /// So many owners are on the plan.
     PlanInUse(u64),
     /// There are as many plans as there may be.
@@ -277,6 +279,7 @@ impl Reason {
             Reason::TooManyChanges(_) => {
                 (StatusCode::TOO_MANY_REQUESTS, "too_many_changes", "Too many changes of API keys in a day")
             }
+            Reason::OwnerBusy => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests at once"),
             Reason::PlanInUse(_) => (StatusCode::CONFLICT, "plan_in_use", "Owners are on the plan"),
             Reason::TooManyPlans => (StatusCode::CONFLICT, "too_many_plans", "Too many plans"),
             Reason::UnknownPlan(_) => {

@@ -4,7 +4,7 @@ use std::{
     num::NonZeroUsize,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -129,14 +129,16 @@ impl Lanes {
     /// Waits for a turn; for a new key of an owner, for the owner's turn as well.
     ///
     /// # Errors
-    /// [`HashError::Busy`] if none came in time.
+    /// [`HashError::Busy`] if none came in time, or [`HashError::OwnerBusy`] if only the owner's did not.
     pub(super) async fn turn(&self, lane: Lane, owner: Option<&Owner>) -> Result<Turn, HashError> {
         let (lane, counts) = (&self.lanes[lane as usize], &self.counts[lane as usize]);
+        let waits_for_own = AtomicBool::new(owner.is_some());
         let all = async {
             let of_owner = match owner {
                 Some(owner) => Some(self.owners.take(owner).await),
                 None => None,
             };
+            waits_for_own.store(false, Ordering::Relaxed);
             let place = Arc::clone(lane).acquire_owned().await?;
             Ok(([place, Arc::clone(&self.permits).acquire_owned().await?], of_owner))
         };
@@ -146,6 +148,8 @@ impl Lanes {
                 counts.waits.observe(begun.elapsed());
                 turn.map_err(|closed: tokio::sync::AcquireError| failed(closed))
             }
+            // Nobody else is kept waiting, so more processors would not help.
+            Err(_) if waits_for_own.load(Ordering::Relaxed) => Err(HashError::OwnerBusy(self.max_wait)),
             Err(_) => {
                 counts.refused.increment();
                 Err(HashError::Busy(self.max_wait))

@@ -47,6 +47,9 @@ pub enum HashError {
     /// Too many hashes are in progress.
     #[error("no turn to hash came within {0:?}; if this lasts, raise hashing.concurrency or add replicas")]
     Busy(Duration),
+    /// The owner's other new keys keep this one waiting.
+    #[error("other new keys of the owner are being hashed, one after the other, and no turn came within {0:?}")]
+    OwnerBusy(Duration),
     /// The stored hash has an unsupported form.
     #[error("the stored hash cannot be used: {0}")]
     Unusable(String),

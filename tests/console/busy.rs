@@ -1,0 +1,36 @@
+//! Whoever asks for more pages at once than an owner may.
+
+use test_support::eventually;
+
+use crate::{browser::Browser, provider::Service};
+
+#[tokio::test]
+async fn who_asks_for_more_at_once_than_an_owner_may_is_told_to_try_again_in_a_moment() {
+    let service = Service::start_with(&[
+        ("KEYWARD__DATABASE__OWNER_CONNECTIONS", "1"),
+        ("KEYWARD__DATABASE__ACQUIRE_TIMEOUT", "100ms"),
+        ("KEYWARD__DATABASE__STATEMENT_TIMEOUT", "20s"),
+    ])
+    .await;
+    let mut alice = Browser::signed_in(&service).await;
+    let mut in_another_tab = alice.at(&service.replica);
+    let pool = service.database.superuser_pool().await;
+    let mut lock = pool.begin().await.expect("a transaction");
+    sqlx::query("LOCK TABLE audit_events IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.expect("a lock");
+    let slow = alice.open("/console/audit");
+    let meanwhile = async {
+        let waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'audit_events'::regclass AND NOT granted";
+        eventually("the first page waits", async || {
+            sqlx::query_scalar::<_, i64>(waiting).fetch_one(&pool).await.expect("a number") > 0
+        })
+        .await;
+        let page = in_another_tab.get("/console/keys").await;
+        assert_eq!((page.status, page.headers["retry-after"].as_bytes()), (429, &b"1"[..]), "{}", page.text);
+        page.shows("Too many requests at once").shows("Try again in a moment");
+        lock.rollback().await.expect("an end");
+    };
+    tokio::join!(slow, meanwhile);
+    in_another_tab.open("/console/keys").await;
+    let output = service.replica.output();
+    assert!(output.contains("answering 429") && !output.contains("answering 503"), "{output}");
+}
