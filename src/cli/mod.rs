@@ -227,13 +227,14 @@ fn migrate(settings: &Settings) -> anyhow::Result<()> {
         let store = Store::open(&database).await?;
         let Migrated { applied, newest } = store.migrate(&database, &audit).await?;
         store.close().await;
-        Ok(match applied {
+        match applied {
             0 => print_line(format_args!("The schema is up to date, at migration {newest}."))?,
             applied => {
                 let migrations = counted(applied, "migration");
                 print_line(format_args!("Applied {migrations}: the schema is at migration {newest}."))?;
             }
-        })
+        }
+        Ok(())
     })
 }
 
