@@ -4,7 +4,7 @@
 //!   keys
 //! - `listen`: its addresses; `socket`: the optional Unix socket
 //! - `console`: the pages for people; `metrics`: gathers what all parts count
-//! - `stop`: how a replica stops
+//! - `work`: what it does besides answering; `stop`: how it stops
 
 mod console;
 mod listen;
@@ -13,6 +13,7 @@ mod peppers;
 mod preparation;
 mod socket;
 mod stop;
+mod work;
 
 use std::{
     io,
@@ -35,6 +36,7 @@ use self::{
     preparation::{prepare, wait_for_schema},
     socket::SocketFile,
     stop::{drain, hurried},
+    work::Work,
 };
 use super::{
     compose::{Composed, Sections, compose},
@@ -42,10 +44,7 @@ use super::{
 };
 use crate::{
     api::{Authorize, OwnRoutes, Readiness, Services, request_metrics::RequestCounts, routes::ENDPOINTS},
-    auth::{
-        housekeeping::{sessions, surveys},
-        lifecycle::KeyIssuer,
-    },
+    auth::lifecycle::KeyIssuer,
     config::{self, Audit, Config, Database, Server},
     domain::network,
     outbound::Collector,
@@ -313,29 +312,6 @@ impl RunningServer {
         result?;
         tracing::info!("stopped");
         Ok(())
-    }
-}
-
-/// What a replica does besides answering, for which it needs the schema.
-struct Work {
-    membership: Arc<Member>,
-    store: Arc<Store>,
-    sampling: Option<(Arc<Samples>, Duration)>,
-    survey_every: Option<Duration>,
-}
-
-impl Work {
-    async fn begin(self) {
-        let Self { membership, store, sampling, survey_every } = self;
-        membership.begin().await;
-        // Without a console, too: it may have had one.
-        membership.spawn_later(sessions::forget(store.clone()));
-        if let Some((samples, every)) = sampling {
-            membership.spawn(samples.take(Arc::clone(&store), every));
-        }
-        if let Some(every) = survey_every {
-            membership.spawn(surveys::take(store, every));
-        }
     }
 }
 
