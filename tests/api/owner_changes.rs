@@ -32,7 +32,7 @@ fn is_too_many(answer: &Reply, hours: u64) {
 
 /// The actions of the events of alice's keys, oldest first.
 async fn actions(alice: &Person, replica: &Replica) -> Vec<String> {
-    let events = alice.gets(replica, "/v1/audit?limit=1000").await.is(200);
+    let events = alice.gets(replica, "/v1/audit?limit=100").await.is(200);
     let events = events["events"].as_array().expect("a list").iter().rev();
     events.map(|event| event["action"].as_str().expect("a word").to_owned()).collect()
 }
