@@ -150,12 +150,12 @@ async fn show_tells_every_fact_a_line_each() {
     let database = database().await;
     let key = created(&database, &["--name", "robot", "--expires-in", "1h"]).await;
     let shown = keys(&database, &["show", key.id()]).await.succeeded();
-    let facts = [("id", key.id()), ("name", "robot"), ("state", "active"), ("subject", "alice")];
+    let facts = [("id", key.id()), ("name", "robot"), ("state", "active"), ("subject", "alice"), ("owner", "AGFsaWNl")];
     for (fact, value) in facts.into_iter().chain([("made by", "the command line"), ("predecessor", "-")]) {
         assert!(shown.contains(&format!("{fact:12} {value}\n")), "{shown}");
     }
     assert!(!shown.contains(&key.key), "{shown}");
-    assert_eq!(shown.lines().count(), 23, "{shown}");
+    assert_eq!(shown.lines().count(), 24, "{shown}");
 }
 
 #[tokio::test]
