@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use keyward::domain::{api_key::Pepper, coherence::message_keys::MessageKeys, secret::SecretString};
-use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, postgres::PgListener};
 use test_support::{
@@ -180,15 +179,13 @@ async fn a_stranger_who_holds_every_lock_that_anybody_may_take_holds_up_no_revok
 /// And that by which earlier versions serialize changes of plans.
 #[tokio::test]
 async fn a_stranger_who_holds_the_locks_of_upkeep_keeps_no_replica_from_starting_and_no_plan_from_being_made() {
-    let (database, root) = (database().await, Person::administrator());
+    let (database, root, path) = (database().await, Person::administrator(), "/v1/admin/plans/free");
     let stranger = Stranger::at(&database).await;
     let mut connection = stranger.connects().await;
-    let names = ["audit", "usage months", "ended keys", "changes of plans"];
-    for name in names {
+    for name in ["audit", "usage months", "ended keys", "changes of plans"] {
         let lock = sqlx::query("SELECT pg_advisory_lock(hashtext('keyward ' || $1))").bind(name);
         lock.execute(&mut connection).await.expect("the lock");
     }
-
     let replica = Replica::start_on(database.url(), &[LEASE]).await;
     let waits = replica.prints("bringing the schema up to date waits for a lock").await;
     let holder: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut connection).await.expect("a number");
@@ -201,10 +198,8 @@ async fn a_stranger_who_holds_the_locks_of_upkeep_keeps_no_replica_from_starting
     let told = run_beside(migrate).await;
     assert!(told.stderr.contains(&stranger.name), "{told:#?}");
     assert_eq!(told.succeeded(), "The schema is up to date.\n");
-
-    let path = "/v1/admin/plans/free";
     for (body, status) in [(json!({}), 201), (json!({ "maxKeys": 1 }), 200)] {
-        Reply::to(root.request(&replica, Method::PUT, path).json(&body)).await.is(status);
+        Reply::to(root.request(&replica, reqwest::Method::PUT, path).json(&body)).await.is(status);
     }
     assert_eq!(root.deletes(&replica, path).await.status, 204);
     drop((connection, replica));

@@ -31,7 +31,8 @@ impl Store {
     /// Applies migrations, creates the audit's partitions for the coming months, and drops those that are too old. Safe
     /// when many replicas do it at once: sqlx holds an advisory lock, and later replicas find nothing left to do. No
     /// timeout interrupts a slow migration or the wait for another replica; whoever holds a lock that it waits for is
-    /// logged. Only the audit is left for the next time if somebody is reading it. A database that is read-only and has all migrations is left as it is.
+    /// logged. Only the audit is left for the next time if somebody is reading it. A database that is read-only and has
+    /// all migrations is left as it is.
     ///
     /// Connects with `database.migrate_url`. If that is another role, it grants the service's role what it needs.
     /// Without that address, it takes a connection of the service, or connects with `database.listen_url` if a pooler
