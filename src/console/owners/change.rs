@@ -23,6 +23,7 @@ use crate::{
         texts::WHY_NOT,
     },
     domain::{
+        credential_in_text::credential_in_names_of,
         ledger::{OwnerSwitch, Refusal},
         owner::Owner,
         owner_id,
@@ -44,7 +45,7 @@ pub(in crate::console) async fn change(
     let caller = visitor.caller(Area::All)?;
     let owner = asked(&request)?;
     // The address hides them in base64, and a change would keep them. Whoever is known by such names can be stopped.
-    if console.issuer.keyring.has_key_in_names_of(&owner) {
+    if credential_in_names_of(&owner, &console.issuer.keyring).is_some() {
         let known = console.ledger.owner(&owner, OffsetDateTime::now_utc()).await;
         known.map_err(|error| Fault::outage(&request, &error))?.ok_or(Fault::NotFound)?;
     }
