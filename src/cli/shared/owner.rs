@@ -2,7 +2,7 @@
 
 use keyward::{
     config::Settings,
-    domain::{api_key::find_key_form, owner::Owner, token::has_jwt_in},
+    domain::{credential_in_text::has_credential_form_in, owner::Owner},
 };
 
 use super::{Desk, Misuse, now, values};
@@ -86,9 +86,8 @@ impl OwnerName {
 /// base64, and they would be kept, for everybody who reads the database or the audit. Whoever is known by such names
 /// already can be stopped.
 async fn without_new_credential(owner: Owner, desk: &Desk) -> anyhow::Result<Owner> {
-    let carries_one = |name: &str| find_key_form(name).is_some() || has_jwt_in(name);
-    let is_odd = carries_one(&owner.issuer) || carries_one(&owner.subject);
-    if is_odd && desk.ledger().owner(&owner, now()).await?.is_none() {
+    let carries_one = has_credential_form_in(&owner.issuer) || has_credential_form_in(&owner.subject);
+    if carries_one && desk.ledger().owner(&owner, now()).await?.is_none() {
         let why = "the id of the owner carries the text of a key or a whole token, which would be kept readable: give \
                    the `sub` of the owner's tokens, with --subject. If it is a key that others may have seen, rotate it";
         return Err(Misuse(why.to_owned()).into());
