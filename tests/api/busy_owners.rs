@@ -57,8 +57,9 @@ async fn who_asks_for_more_at_once_than_an_owner_may_is_told_to_come_back_and_no
         // In the words of the compatibility routes and of OAuth.
         let made = alice.posts(&replica, "/api/create-api-key", json!({})).await;
         made.is_json(429, &json!({ "message": "Too many requests at once" }));
-        let form = [("token", &key.holder.key)];
-        let revoked = Reply::to(shop.request(&replica, Method::POST, "/v1/revoke").form(&form)).await;
+        let request = shop.request(&replica, Method::POST, "/v1/revoke");
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let revoked = Reply::to(request.body(format!("token={}", key.holder.key))).await;
         assert_eq!(revoked.is(429)["error"], "temporarily_unavailable");
         // Nobody else notices, and the keys go on.
         bob.gets(&replica, KEYS).await.is(200);
