@@ -197,7 +197,8 @@ async fn a_stranger_who_holds_the_locks_of_upkeep_keeps_no_replica_from_starting
     migrate.arg("migrate").env("DATABASE_URL", database.url());
     let told = run_beside(migrate).await;
     assert!(told.stderr.contains(&stranger.name), "{told:#?}");
-    assert_eq!(told.succeeded(), "The schema is up to date.\n");
+    let told = told.succeeded();
+    assert!(told.starts_with("The schema is up to date"), "{told}");
     for (body, status) in [(json!({}), 201), (json!({ "maxKeys": 1 }), 200)] {
         Reply::to(root.request(&replica, reqwest::Method::PUT, path).json(&body)).await.is(status);
     }

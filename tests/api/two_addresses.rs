@@ -84,7 +84,8 @@ async fn a_new_schema_that_the_service_has_no_right_to_yet_is_no_other_place() {
     sqlx::query(AssertSqlSafe(schema)).execute(&mut roles.as_superuser).await.expect("a schema");
     let [service, owner] =
         [&roles.service.1, &roles.owner.1].map(|url| format!("{url}&options[search_path]=apart,public"));
-    assert_eq!(keyward("migrate", &service, &owner, &[]).await.succeeded(), "The schema is up to date.\n");
+    let migrated = keyward("migrate", &service, &owner, &[]).await.succeeded();
+    assert!(migrated.starts_with("Applied"), "{migrated}");
     assert!(has_tables(&service).await && !has_tables(&roles.service.1).await);
     roles.drop_roles().await;
 }

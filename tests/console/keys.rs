@@ -35,7 +35,7 @@ async fn a_key_is_made_used_changed_rotated_and_revoked_without_script() {
         ("expiry", "30"),
         ("limits", "minute=100/1m"),
         ("metadata", r#"{"team": "payments"}"#),
-        ("once", "1"),
+        ("once", "018f0c5e-4d1b-4c57-9a53-1f3a1c9d7e10"),
     ];
     let page = browser.post("/console/keys", &fields).await;
     let (key, id) = made(&page);
