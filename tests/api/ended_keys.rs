@@ -203,9 +203,9 @@ async fn an_owner_with_any_number_of_ended_keys_is_in_nobodys_way_and_can_be_sto
         let ask = async |number: usize| {
             let path = format!("{KEYS}?limit=100&{}", lists[number % lists.len()]);
             loop {
-                // Of its own requests it may be told that there are too many.
+                // Of its own requests it may be told that there are too many, or on a busy machine that one took too long.
                 let status = alice.gets(&replica, &path).await.status;
-                assert!(matches!(status, 200 | 429), "{status}");
+                assert!(matches!(status, 200 | 429 | 503), "{status}");
             }
         };
         join_all((0..24).map(ask)).await;
