@@ -110,6 +110,9 @@ def settle(query):
 @schemathesis.hook
 def before_call(context, case, kwargs):
     """What the document cannot forbid to well-formed requests: a word or an instant that comes too late."""
+    # Lists name the administrator, too, who would have no rights any more.
+    if case.path_parameters and case.path_parameters.get("id") == owner_id("", "contract"):
+        case.path_parameters["id"] = owner_id("", uuid.uuid4().hex)
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
     settle(case.query or {})
