@@ -110,20 +110,7 @@ impl Lifecycle {
         successor: Option<SuccessorProof<'_>>,
         quota: Option<Quota>,
     ) -> Done<Applied<ManagedKey>> {
-        let change = Change {
-            id,
-            reach: &caller.reach,
-            author: &caller.author,
-            at,
-            decide,
-            successor,
-            with_credits: false,
-            once: None,
-            quota,
-            most_in_a_day: None,
-            mark: None,
-        };
-        self.apply(change).await
+        self.apply(Change { successor, quota, ..change_by(caller, id, at, decide) }).await
     }
 
     /// Makes a change, and waits until every replica applies it. Owners can make only so many in a day.
@@ -134,5 +121,22 @@ impl Lifecycle {
             Outcome::Changed(key) => Ok(Ok(watch.applied(*key).await)),
             Outcome::Refused(refusal) => Ok(Err(refusal)),
         }
+    }
+}
+
+/// A change that makes no successor, leaves credits as they are, and gives nobody more than before.
+fn change_by<'a>(caller: &'a Caller, id: KeyId, at: OffsetDateTime, decide: &'a Decide<'a>) -> Change<'a> {
+    Change {
+        id,
+        reach: &caller.reach,
+        author: &caller.author,
+        at,
+        decide,
+        successor: None,
+        with_credits: false,
+        once: None,
+        quota: None,
+        most_in_a_day: None,
+        mark: None,
     }
 }

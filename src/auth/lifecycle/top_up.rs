@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, json};
 use time::OffsetDateTime;
 
-use super::{Applied, Caller, Done, Lifecycle, edit::demand_unrevoked};
+use super::{Applied, Caller, Done, Lifecycle, change_by, edit::demand_unrevoked};
 use crate::domain::{
     api_key::KeyId,
     audit::Action,
@@ -56,19 +56,8 @@ impl Lifecycle {
                 let event = Event { action: Action::KeyCreditsChanged, details };
                 Ok(Decision { credits: Some(change), ..Decision::change(key.clone(), event) })
             };
-            let change = Change {
-                id: key_top_up.id,
-                reach: &caller.reach,
-                author: &caller.author,
-                at: now,
-                decide: &decide,
-                successor: None,
-                with_credits: true,
-                once: key_top_up.once.as_ref(),
-                quota: None,
-                most_in_a_day: None,
-                mark: None,
-            };
+            let once = key_top_up.once.as_ref();
+            let change = Change { with_credits: true, once, ..change_by(&caller, key_top_up.id, now, &decide) };
             lifecycle.apply(change).await
         };
         self.to_its_end(work).await

@@ -10,7 +10,7 @@ use serde_json::Map;
 use time::OffsetDateTime;
 
 use self::changes::{changes, details_of, of_credits};
-use super::{Applied, Caller, Done, Expiry, Lifecycle, policy::adds_anything};
+use super::{Applied, Caller, Done, Expiry, Lifecycle, change_by, policy::adds_anything};
 use crate::domain::{
     api_key::KeyId,
     audit::Action,
@@ -92,19 +92,8 @@ impl Lifecycle {
                 |key: &ManagedKey, plan: Option<&Plan>| lifecycle.edited(key, &edit, &preconditions, plan, &caller);
             // Only a new expiry can revive an expired key.
             let quota = if edit.expiry.is_some() { lifecycle.policy.quota() } else { Quota::default() };
-            let change = Change {
-                id,
-                reach: &caller.reach,
-                author: &caller.author,
-                at: now,
-                decide: &decide,
-                successor: None,
-                with_credits: edit.credits.is_some(),
-                once: None,
-                quota: edit.may_widen().then_some(quota),
-                most_in_a_day: None,
-                mark: None,
-            };
+            let quota = edit.may_widen().then_some(quota);
+            let change = Change { with_credits: edit.credits.is_some(), quota, ..change_by(&caller, id, now, &decide) };
             lifecycle.apply(change).await
         };
         self.to_its_end(work).await
