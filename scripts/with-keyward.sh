@@ -19,9 +19,11 @@ folder=$(mktemp -d "${TMPDIR:-/tmp}/keyward-server.XXXXXX")
 random() { head -c 48 /dev/urandom | base64 -w 0; }
 JWT_SECRET=$(random) KEYWARD__KEYS__PEPPERS=$(random)
 export JWT_SECRET KEYWARD__KEYS__PEPPERS KEYWARD__SERVER__HOST=127.0.0.1 KEYWARD__SERVER__PORT=0
-# Cheap hashes, the waiting time of a busy machine, and room for as many keys as a long run makes.
+# Cheap hashes, the waiting time of a busy machine, room for as many keys as a long run makes, and every grace period that
+# the document allows.
 export KEYWARD__HASHING__MEMORY_KIB=7168 KEYWARD__HASHING__ITERATIONS=5 KEYWARD__HASHING__MAX_WAIT=20s
 export KEYWARD__DATABASE__STATEMENT_TIMEOUT=10s KEYWARD__KEYS__MAX_PER_OWNER=0 KEYWARD__SERVER__UNREADY_PERIOD=0s
+export KEYWARD__KEYS__MAX_NEW_PER_DAY=0 KEYWARD__KEYS__MAX_CHANGES_PER_DAY=0 KEYWARD__KEYS__MAX_ROTATION_GRACE=365d
 
 : >"$folder/log" # Before somebody looks into it.
 "$keyward" serve >>"$folder/log" 2>&1 &

@@ -38,13 +38,17 @@ pub(crate) const NEW_KEY_OF_AN_OWNER: Body = &[CONTENT, OF_NEW_KEYS, OWNER];
 pub(crate) const KEY_PATCH: Body = &[CONTENT, OF_PATCHES];
 pub(crate) const ROTATION: Body = &[&[
     ("gracePeriod", || {
-        seconds(
-            0,
-            "How long the old key keeps working, in seconds, at most `keys.max_rotation_grace`; 0 ends it immediately.",
-        )
+        // At most what `keys.max_rotation_grace` can be set to.
+        or_null(json!({
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 365 * 86_400,
+            "description": "How long the old key keeps working, in seconds, at most `keys.max_rotation_grace`; 0 ends \
+                            it immediately.",
+        }))
     }),
     ("expiresAt", expires_at),
-    ("expiresIn", || seconds(1, "Lifetime of the new key, in seconds.")),
+    ("expiresIn", || seconds("Lifetime of the new key, in seconds.")),
 ]];
 pub(crate) const QUESTION: Body = &[ONE_CHECK, EXPLAIN];
 pub(crate) const QUESTIONS: Body = &[CHECKS, EXPLAIN];
@@ -144,7 +148,7 @@ const CONTENT: &[Field] = &[
 const OF_NEW_KEYS: &[Field] = &[
     ("environment", environment_or_null),
     ("metadata", || reference("Notes")),
-    ("expiresIn", || seconds(1, "Lifetime of the key, in seconds.")),
+    ("expiresIn", || seconds("Lifetime of the key, in seconds.")),
     ("enabled", || or_null(json!({ "type": "boolean", "default": true }))),
 ];
 const OF_PATCHES: &[Field] = &[
@@ -152,7 +156,7 @@ const OF_PATCHES: &[Field] = &[
         let about = "Merged into the metadata recursively. The limits of `Notes` apply to the result.";
         json!({ "type": ["object", "null"], "additionalProperties": true, "description": about })
     }),
-    ("expiresIn", || seconds(1, "Lifetime of the key from now, in seconds.")),
+    ("expiresIn", || seconds("Lifetime of the key from now, in seconds.")),
     ("enabled", || or_null(json!({ "type": "boolean" }))),
 ];
 const OWNER: &[Field] = &[("owner", || reference("WhichOwner"))];
@@ -309,6 +313,6 @@ fn expires_at() -> Value {
     or_null(described(instant(), "When the key expires: in the future."))
 }
 
-fn seconds(fewest: u64, about: &str) -> Value {
-    or_null(json!({ "type": "integer", "minimum": fewest, "maximum": SECONDS_MAX, "description": about }))
+fn seconds(about: &str) -> Value {
+    or_null(json!({ "type": "integer", "minimum": 1, "maximum": SECONDS_MAX, "description": about }))
 }

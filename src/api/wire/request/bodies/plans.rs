@@ -19,7 +19,7 @@ pub(crate) const PLAN: Body = &[&[
         let about = "The most keys of an owner that are neither revoked nor expired.";
         or_null(json!({ "type": "integer", "minimum": 1, "maximum": PLAN_KEYS_MAX, "description": about }))
     }),
-    ("maxLifetime", || seconds(1, "The longest lifetime of a key, in seconds.")),
+    ("maxLifetime", || seconds("The longest lifetime of a key, in seconds.")),
     ("scopes", || described(scopes(), "The scopes that keys may be given; without the member, any.")),
     ("environments", || {
         let about = "The environments of keys; without the member, any.";
