@@ -76,8 +76,11 @@ async fn an_argument_that_carries_a_token_is_refused_and_kept_nowhere() {
     let made = keyward(&database, &["keys", "create", "--subject=alice", "--json"]).await.succeeded();
     let id = parsed(&made)["id"].as_str().expect("an id").to_owned();
     let (reason, metadata) = (format!("it was {token} before"), json!({ "old": token }).to_string());
+    let (name, escaped) = (format!("jwt-{token}"), metadata.replacen("eyJ", "\\u0065yJ", 1));
     for arguments in [
         vec!["keys", "revoke", &token],
+        vec!["keys", "create", "--subject=alice", "--name", &name],
+        vec!["keys", "update", &id, "--metadata", &escaped],
         vec!["keys", "update", &id, "--name", &reason],
         vec!["keys", "update", &id, "--metadata", &metadata],
         vec!["keys", "revoke", &id, "--reason", &reason],
