@@ -19,16 +19,17 @@ pub mod wire;
 use std::{
     future::{Future, poll_fn},
     pin::pin,
-    sync::{Arc, Mutex as PlainMutex},
+    sync::Arc,
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use sqlx::{
     Connection, PgConnection, Postgres,
     postgres::{PgArguments, PgListener},
     query::Query,
 };
-use tokio::{runtime::Handle, sync::Mutex};
+use tokio::{runtime::Handle, sync::Mutex as AsyncMutex};
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -77,9 +78,9 @@ pub struct Store {
     statements: Statements,
     turns: Arc<OwnerTurns>,
     /// A connection on which notifications were seen to arrive, until somebody listens on it.
-    tried_listener: PlainMutex<Option<PgListener>>,
+    tried_listener: Mutex<Option<PgListener>>,
     /// Held while something is tidied up.
-    tidying: Mutex<()>,
+    tidying: AsyncMutex<()>,
     /// How long a request of an owner waits for a turn.
     patience: Duration,
     /// The time limit of an operation: acquiring a connection, and the statement. The server's own timeout can't fire
@@ -131,8 +132,8 @@ impl Store {
             refusals: Arc::clone(&refusals),
             statements: Statements::default(),
             turns: OwnerTurns::new(settings.owner_connections),
-            tried_listener: PlainMutex::default(),
-            tidying: Mutex::default(),
+            tried_listener: Mutex::default(),
+            tidying: AsyncMutex::default(),
             patience: settings.acquire_timeout,
             deadline,
             runtime: Handle::current(),

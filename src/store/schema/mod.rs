@@ -24,7 +24,10 @@ use super::{
 };
 use crate::{
     config::{Audit, Database},
-    domain::ports::{StoreError, health::Health},
+    domain::{
+        escape::sql_text,
+        ports::{StoreError, health::Health},
+    },
 };
 
 /// The migrations, embedded in the program. Unknown migrations belong to a newer version of Keyward. This version must
@@ -158,7 +161,8 @@ pub(super) async fn seen(connection: &mut PgConnection) -> Result<Seen, sqlx::Er
 pub fn how_to_grant(role: &str) -> String {
     format!(
         "Run `keyward migrate` with database.migrate_url, which grants it what it needs, or as the owner of the tables: SELECT \
-         grant_to_service('{role}')"
+         grant_to_service({})",
+        sql_text(role)
     )
 }
 
