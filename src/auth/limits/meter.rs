@@ -32,7 +32,7 @@ static ANSWERED: [Notify; SIGNALS] = [const { Notify::const_new() }; SIGNALS];
 /// The limits of a key or of an owner, with their slices. Shared by everybody who uses it: all findings about a key,
 /// and all keys of an owner.
 pub(in crate::auth) struct Meter {
-    holder: Holder,
+    pub(super) holder: Holder,
     limits: Limits,
     /// One for each limit. A lock of all of them, because a request is charged on all or on none; it is held for some
     /// nanoseconds.

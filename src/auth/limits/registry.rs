@@ -1,10 +1,12 @@
 //! The meters in use, by holder, and the limits that they count.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
+    hash::{BuildHasher, RandomState},
     sync::{Arc, Weak},
 };
 
+use hashbrown::HashTable;
 use parking_lot::Mutex;
 
 use super::{
@@ -27,7 +29,9 @@ pub(super) struct Registry(Mutex<Listed>);
 
 #[derive(Default)]
 struct Listed {
-    meters: HashMap<Holder, Weak<Meter>>,
+    /// By holder, which the meter has: a map would have it again, for each key with limits.
+    meters: HashTable<Weak<Meter>>,
+    hashes: RandomState,
     /// At this number of entries, those of unused meters are removed.
     sweep_meters_at: usize,
     /// Limits that are the same are in memory once: most keys have those of a plan, or of one recipe. Of those that
@@ -60,28 +64,41 @@ impl Registry {
     /// All that somebody uses.
     pub(super) fn in_use(&self) -> Vec<Arc<Meter>> {
         let listed = self.0.lock();
-        listed.meters.values().filter_map(Weak::upgrade).collect()
+        listed.meters.iter().filter_map(Weak::upgrade).collect()
     }
 }
 
 impl Listed {
     fn meter(&mut self, holder: Holder, limits: &Limits, credits: Option<SpentCredits>, purses: &Purses) -> Arc<Meter> {
-        let before = self.meters.get(&holder).and_then(Weak::upgrade);
+        let hash = self.hashes.hash_one(holder);
+        let is_of_holder = |meter: &Weak<Meter>| meter.upgrade().is_some_and(|meter| meter.holder == holder);
         let purse = credits.map(|credits| purses.of(credits));
+        let before = self.meters.find_mut(hash, is_of_holder);
+        let known = before.as_ref().and_then(|meter| meter.upgrade());
+        if let Some(meter) = known.as_ref().filter(|meter| meter.counts(limits, purse.as_ref())) {
+            return Arc::clone(meter);
+        }
+        let meter = Arc::new(Meter::new(holder, limits.clone(), purse, known.as_deref()));
+        let listed = Arc::downgrade(&meter);
         match before {
-            Some(meter) if meter.counts(limits, purse.as_ref()) => meter,
-            before => {
-                let meter = Arc::new(Meter::new(holder, limits.clone(), purse, before.as_deref()));
-                self.meters.insert(holder, Arc::downgrade(&meter));
+            Some(before) => *before = listed,
+            None => {
+                let hashes = &self.hashes;
+                // That of an unused meter is not looked for any more, and goes anywhere.
+                let hash_again = |meter: &Weak<Meter>| match meter.upgrade() {
+                    Some(meter) => hashes.hash_one(meter.holder),
+                    None => hashes.hash_one(meter.as_ptr()),
+                };
+                self.meters.insert_unique(hash, listed, hash_again);
                 self.sweep_meters();
-                meter
             }
         }
+        meter
     }
 
     fn sweep_meters(&mut self) {
         if self.meters.len() >= self.sweep_meters_at.max(SWEEP_AT_LEAST) {
-            self.meters.retain(|_, meter| meter.strong_count() > 0);
+            self.meters.retain(|meter| meter.strong_count() > 0);
             self.sweep_meters_at = 2 * self.meters.len();
         }
     }
