@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use super::member::{Housekeeping, Member, Tasks};
 use crate::{
     auth::{
+        administrators::Administrators,
         coherence::{CoherenceTimings, Freshness, Link},
         jwt::{RemoteKeys, RemoteKeysSettings, TokenVerifier, allowed_algorithms},
         keys::{
@@ -121,6 +122,7 @@ pub(super) fn compose(store: Arc<Store>, sections: Sections) -> Result<Composed,
         &checks,
         runtime.clone(),
     );
+    let (most_at_once, patience) = store.turns_of_an_owner();
     let gate = Gate {
         tokens,
         keys,
@@ -132,6 +134,7 @@ pub(super) fn compose(store: Arc<Store>, sections: Sections) -> Result<Composed,
         legacy_headers: limits.legacy_headers,
         denials: Counters::new(Denial::codes().count()),
         credentials: if jwt.names_issuers() { Credentials::KeysAndTokens } else { Credentials::Keys },
+        administrators: Administrators::new(most_at_once, patience),
         host,
     };
     let freshness = link.freshness();
