@@ -18,7 +18,7 @@ use crate::{
             check::{CheckStores, KeyChecker},
             hasher::Hasher,
         },
-        lifecycle::{ClaimsFollowed, Lifecycle, OwnersStopped},
+        lifecycle::{ClaimsFollowed, HeldKeys, Lifecycle, OwnersStopped},
         tokens::check::{TokenChecker, TokenRoom},
         usage::writer::UsageWriter,
     },
@@ -110,6 +110,7 @@ pub(super) fn compose(store: Arc<Store>, sections: Sections) -> Result<Composed,
         runtime: runtime.clone(),
         stopped: OwnersStopped::default(),
         followed: ClaimsFollowed::default(),
+        held: HeldKeys::default(),
     };
     let room = TokenRoom { cached: jwt.cached_tokens, max_cold: checks.max_cold };
     let tokens = TokenChecker::new(verifier, store.clone(), link.freshness(), room, &runtime);

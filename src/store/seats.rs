@@ -32,6 +32,8 @@ pub(super) enum Whose {
     Access([u8; 32]),
     /// All of these together.
     Accesses,
+    /// Revocations with nothing but a key, of all keys together. Those with one key take turns before.
+    Holders,
 }
 
 /// A connection, with the turns of those who use it.
@@ -60,6 +62,11 @@ impl Store {
                 self.seat(vec![self.turn(Whose::Administrator(actor.clone())).await?], &self.admins).await
             }
         }
+    }
+
+    /// A connection for revoking a key by whoever holds it, who need not be its owner, nor in the owner's way.
+    pub(super) async fn to_revoke_held(&self) -> Result<Seat, StoreError> {
+        self.seat(vec![self.turn(Whose::Holders).await?], &self.requests).await
     }
 
     /// A connection for finding out whether this owner's tokens give rights on Keyward itself. `to_change`: for a
@@ -110,6 +117,7 @@ impl Store {
             Whose::Backend(_) => (self.owner_connections, Busy::Backend),
             Whose::Access(_) => (1, Busy::Access),
             Whose::Accesses => ((all / 2).max(1), Busy::Access),
+            Whose::Holders => ((all / 4).max(1), Busy::Key),
         }
     }
 }

@@ -29,6 +29,9 @@ pub enum Busy {
     /// Those with a session of the console, or a link to one, or of all such together.
     #[error("the requests with a session of the console, or a link to it, wait for each other")]
     Access,
+    /// Those that revoke a key with nothing but that key, or all such together.
+    #[error("the requests that revoke a key with nothing but the key wait for each other")]
+    Key,
 }
 
 /// The store could not answer. This is never a reason to accept or refuse a credential.
