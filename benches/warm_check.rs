@@ -56,6 +56,8 @@ const LIMITS: [&str; 2] = [
     r#"[{"name": "c", "limit": 900000000000, "window": "month"}]"#,
 ];
 
+const ONE_LIMIT: &str = r#"[{"name": "a", "limit": 100000000000, "window": "1h"}]"#;
+
 fn main() {
     let keys = std::env::args().filter_map(|word| word.parse().ok()).next().unwrap_or(1_000_000);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
@@ -74,10 +76,12 @@ async fn run(keys: usize) {
     order.shuffle(&mut rand::rng());
     report("a warm key, any of them", &world.measure(&order).await);
     report("a warm key, one of a thousand", &world.measure(&order[..1_000].repeat(order.len() / 1_000)).await);
-    let (more, limited) = (world.make_keys(keys / 10, ["[]", "[]"]).await, world.make_keys(keys / 10, LIMITS).await);
-    // As many of either kind, one after the other, so that both find as much memory that was freed before: none.
+    let more = world.make_keys(keys / 10, ["[]", "[]"]).await;
+    let with_one = world.make_keys(keys / 10, [ONE_LIMIT, "[]"]).await;
+    let limited = world.make_keys(keys / 10, LIMITS).await;
+    // As many of each kind, one after the other, so that all find as much memory that was freed before: none.
     world.warm_up(&world.make_keys(keys / 10, ["[]", "[]"]).await).await;
-    for (which, keys) in [("more keys", &more), ("keys with 3 limits", &limited)] {
+    for (which, keys) in [("more keys", &more), ("keys with a limit", &with_one), ("keys with 3 limits", &limited)] {
         let before = resident_bytes();
         world.warm_up(keys).await;
         let each = (resident_bytes() - before) as f64 / keys.len() as f64;

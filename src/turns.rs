@@ -1,12 +1,9 @@
 //! Limits how many requests of one owner, session or the like may use a shared resource at once, so that nobody can
 //! exclude the others.
 
-use std::{
-    collections::HashMap,
-    hash::Hash,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, hash::Hash, sync::Arc};
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Those with requests in progress. Never more than there are requests, which `server.max_connections` bounds.
@@ -42,16 +39,11 @@ impl<Whose: Clone + Eq + Hash> Turns<Whose> {
         let permit = semaphore.acquire_owned().await.expect("it is never closed");
         Turn { _permit: permit, _place: place }
     }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Whose, Arc<Semaphore>>> {
-        // A panic while the map was locked leaves a valid map.
-        self.those.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl<Whose: Clone + Eq + Hash> Place<Whose> {
     fn of(turns: &Arc<Turns<Whose>>, whose: Whose, most: usize) -> Self {
-        let mut those = turns.lock();
+        let mut those = turns.those.lock();
         let semaphore = Arc::clone(those.entry(whose.clone()).or_insert_with(|| Arc::new(Semaphore::new(most))));
         drop(those);
         Self { turns: Arc::clone(turns), whose, semaphore: Some(semaphore) }
@@ -60,7 +52,7 @@ impl<Whose: Clone + Eq + Hash> Place<Whose> {
 
 impl<Whose: Clone + Eq + Hash> Drop for Place<Whose> {
     fn drop(&mut self) {
-        let mut those = self.turns.lock();
+        let mut those = self.turns.those.lock();
         self.semaphore = None;
         // Everybody else with a place holds a reference of their own, acquired under this lock.
         if those.get(&self.whose).is_some_and(|semaphore| Arc::strong_count(semaphore) == 1) {
@@ -86,8 +78,8 @@ mod tests {
         drop(first);
         let third = third.await;
         assert!(turns.take("alice", 2).now_or_never().is_none(), "nobody has ended");
-        assert_eq!(turns.lock().len(), 1);
+        assert_eq!(turns.those.lock().len(), 1);
         drop((second, third));
-        assert_eq!(turns.lock().len(), 0);
+        assert_eq!(turns.those.lock().len(), 0);
     }
 }

@@ -62,10 +62,16 @@ struct List {
     #[arg(long, value_name = "ID", value_parser = values::actor, conflicts_with = "actor_subject")]
     actor: Option<Actor>,
     /// Only what was done with tokens of this subject.
-    #[arg(long, value_name = "SUBJECT", value_parser = values::subject)]
+    #[arg(long, value_name = "SUBJECT", value_parser = values::subject, allow_hyphen_values = true)]
     actor_subject: Option<String>,
     /// The `iss` of those tokens; jwt.issuer where it is not given.
-    #[arg(long, value_name = "ISSUER", value_parser = values::issuer, requires = "actor_subject")]
+    #[arg(
+        long,
+        value_name = "ISSUER",
+        value_parser = values::issuer,
+        requires = "actor_subject",
+        allow_hyphen_values = true
+    )]
     actor_issuer: Option<String>,
     /// Only this; several with commas between.
     #[arg(long, value_parser = values::action(), value_delimiter = ',')]

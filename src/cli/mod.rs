@@ -33,7 +33,10 @@ use keyward::{
     auth::jwt::check_key_files,
     config::{Settings, Sources},
     domain::{
-        api_key::find_key_form, build::VERSION_AND_REVISION, counted::counted, escape::escaped, token::has_jwt_in,
+        build::VERSION_AND_REVISION,
+        counted::counted,
+        credential_in_text::{has_token_in, key_form_in},
+        escape::escaped,
     },
     store::{Migrated, Store},
     telemetry::log,
@@ -162,13 +165,13 @@ pub(crate) fn run() -> ExitCode {
 /// for everybody who reads the database or the audit, and all are in the shell's history.
 fn refuse_credentials() -> Result<(), Misuse> {
     let arguments = || std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
-    if let Some(id) = arguments().find_map(|argument| find_key_form(&argument)) {
+    if let Some(id) = arguments().find_map(|argument| key_form_in(&argument)) {
         return Err(Misuse(format!(
             "an argument carries the text of a key, which is now in the shell's history. Its id is {id}: name it by that, \
              and rotate it (`keyward keys rotate {id}`)"
         )));
     }
-    if arguments().any(|argument| has_jwt_in(&argument)) {
+    if arguments().any(|argument| has_token_in(&argument)) {
         let why = "an argument carries a whole token (a JWT), which is now in the shell's history: leave it out. To revoke \
                    it, name a claim of its payload: `keyward tokens revoke --token-id` takes jti, --subject takes sub";
         return Err(Misuse(why.to_owned()));

@@ -14,6 +14,7 @@
 pub mod audit;
 pub mod coherence;
 pub mod credential_in_text;
+mod jwt_in_text;
 mod keys;
 pub mod limits;
 mod owners;

@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
@@ -135,23 +133,6 @@ impl TokenRevocation {
     }
 }
 
-/// Whether there is a JWT in a text, by its form (RFC 7515 §7.1): three parts of base64url, of which the first is an
-/// object with `alg`. For texts that are kept or logged: a whole token still works.
-pub fn has_jwt_in(text: &str) -> bool {
-    let is_of_tokens = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
-    let mut words = text.split(|letter| !is_of_tokens(letter)).filter(|word| word.matches('.').count() >= 2);
-    words.any(|word| {
-        let parts: Vec<&str> = word.split('.').collect();
-        parts.windows(3).any(|three| is_header(three[0]))
-    })
-}
-
-fn is_header(part: &str) -> bool {
-    let json = URL_SAFE_NO_PAD.decode(part).ok();
-    let header: Option<Map<String, Value>> = json.and_then(|json| serde_json::from_slice(&json).ok());
-    header.is_some_and(|header| header.contains_key("alg"))
-}
-
 /// The tokens of an issuer to revoke.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WhichTokens {
@@ -183,25 +164,6 @@ mod tests {
         let names: Vec<RecordId> = names.into_iter().flat_map(TokenRecords::ids).collect();
         let different: std::collections::BTreeSet<_> = names.iter().collect();
         assert_eq!((names.len(), different.len()), (8, 8));
-    }
-
-    #[test]
-    fn a_whole_token_is_told_from_an_id() {
-        let token = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl";
-        for text in [token.to_owned(), format!("Bearer {token}"), format!(" {token}\n"), format!("x.{token}")] {
-            assert!(has_jwt_in(&text), "{text}");
-        }
-        // Two parts, a header without `alg`, and ids that issuers make.
-        for id in [
-            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9",
-            "eyJ0eXAiOiJKV1QifQ.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl",
-            "0f8fad5b-d9cb-469f-a165-70867728950e",
-            "a.b.c",
-            "alice@mail.example.com",
-            "",
-        ] {
-            assert!(!has_jwt_in(id), "{id}");
-        }
     }
 
     #[test]

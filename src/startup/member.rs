@@ -1,11 +1,9 @@
 //! This process as a replica: what it does from its start to its end, besides answering.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use tokio::{
     runtime::Handle,
     task::AbortHandle,
@@ -123,16 +121,11 @@ pub(super) struct Tasks(Mutex<Vec<AbortHandle>>);
 
 impl Tasks {
     pub(super) fn add(&self, task: AbortHandle) {
-        self.lock().push(task);
+        self.0.lock().push(task);
     }
 
     fn end(&self) {
-        self.lock().iter().for_each(AbortHandle::abort);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<AbortHandle>> {
-        // A panic while the list was locked leaves a valid list.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().iter().for_each(AbortHandle::abort);
     }
 }
 

@@ -1,10 +1,7 @@
 //! Whether notifications arrive: each that is sent through the pool, on the listening connection, in the order of
 //! commits. Poolers and proxies may lose them, or lead to different servers.
 
-use std::{
-    sync::PoisonError,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgListener;
 
@@ -81,7 +78,7 @@ impl Store {
         let what = match self.delivered().await {
             Ok((Delivery::InOrder(_), mut listener)) => {
                 let is_free = listener.unlisten_all().await.is_ok();
-                *self.tried_listener.lock().unwrap_or_else(PoisonError::into_inner) = is_free.then_some(listener);
+                *self.tried_listener.lock() = is_free.then_some(listener);
                 return Ok(());
             }
             Ok((Delivery::OutOfOrder, _)) => "notifications do not arrive there in the order of commits".to_owned(),

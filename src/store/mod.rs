@@ -20,16 +20,17 @@ pub mod wire;
 use std::{
     future::{Future, poll_fn},
     pin::pin,
-    sync::{Arc, Mutex as PlainMutex},
+    sync::Arc,
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use sqlx::{
     Connection, PgConnection, Postgres,
     postgres::{PgArguments, PgListener},
     query::Query,
 };
-use tokio::{runtime::Handle, sync::Mutex};
+use tokio::{runtime::Handle, sync::Mutex as AsyncMutex};
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -79,9 +80,9 @@ pub struct Store {
     /// How many connections for requests those of one owner may use at once.
     owner_connections: usize,
     /// A connection on which notifications were seen to arrive, until somebody listens on it.
-    tried_listener: PlainMutex<Option<PgListener>>,
+    tried_listener: Mutex<Option<PgListener>>,
     /// Held while something is tidied up.
-    tidying: Mutex<()>,
+    tidying: AsyncMutex<()>,
     /// How long a request waits for a turn.
     patience: Duration,
     /// The time limit of an operation: acquiring a connection, and the statement. The server's own timeout can't fire
@@ -128,8 +129,8 @@ impl Store {
             statements: Statements::default(),
             turns: Turns::new(),
             owner_connections: settings.owner_connections,
-            tried_listener: PlainMutex::default(),
-            tidying: Mutex::default(),
+            tried_listener: Mutex::default(),
+            tidying: AsyncMutex::default(),
             patience: settings.acquire_timeout,
             deadline,
             runtime: Handle::current(),

@@ -3,9 +3,10 @@
 
 use std::{
     fmt::Display,
-    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+
+use parking_lot::Mutex;
 
 /// The interval at which a continuing failure is logged again.
 const TOLD_AGAIN: Duration = Duration::from_secs(60);
@@ -33,7 +34,7 @@ impl Trouble {
     pub(crate) fn tell(&self, what: &impl Display, line: impl FnOnce(u64)) {
         let what = what.to_string();
         let now = Instant::now();
-        let mut told = self.lock();
+        let mut told = self.0.lock();
         let since = told.as_ref().map_or(now, |told| told.since);
         let repeated = match &mut *told {
             Some(told) if told.what == what => {
@@ -53,15 +54,10 @@ impl Trouble {
     /// Marks the operation as successful; the next failure is logged immediately. If a failure was logged, calls `line`
     /// with the duration of the outage in milliseconds, so that the log shows the end as well as the beginning.
     pub(crate) fn is_over(&self, line: impl FnOnce(u64)) {
-        let told = self.lock().take();
+        let told = self.0.lock().take();
         if let Some(told) = told {
             line(millis(told.since.elapsed()));
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Reported>> {
-        // A panic while it was locked leaves a valid value.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -72,7 +68,7 @@ pub(crate) struct Lapse(Mutex<Option<Instant>>);
 impl Lapse {
     /// Calls `line` unless it has begun before.
     pub(crate) fn begins(&self, line: impl FnOnce()) {
-        let mut since = self.lock();
+        let mut since = self.0.lock();
         if since.is_none() {
             *since = Some(Instant::now());
             drop(since);
@@ -82,15 +78,10 @@ impl Lapse {
 
     /// If it has begun, calls `line` with how long it lasted, in milliseconds.
     pub(crate) fn is_over(&self, line: impl FnOnce(u64)) {
-        let since = self.lock().take();
+        let since = self.0.lock().take();
         if let Some(since) = since {
             line(millis(since.elapsed()));
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
-        // A panic while it was locked leaves a valid value.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::{
     fmt::{Debug, Formatter},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -21,6 +21,7 @@ use opentelemetry_sdk::{
     propagation::TraceContextPropagator,
     trace::{Sampler as SdkSampler, SdkTracer, SdkTracerProvider, SpanData, SpanProcessor},
 };
+use parking_lot::Mutex;
 use rand::RngExt;
 use tokio::sync::mpsc;
 use tracing::{Metadata, Span, Subscriber};
@@ -94,7 +95,7 @@ pub(super) fn begin(settings: &Traces) -> SdkTracer {
 /// The ended spans, for the first who asks; `None` without traces.
 pub(crate) fn ended_spans() -> Option<EndedSpans> {
     let Tracing { resource, lost, queue, .. } = TRACING.get()?;
-    let spans = queue.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+    let spans = queue.lock().take()?;
     Some(EndedSpans { spans, resource: resource.clone(), lost: Arc::clone(lost) })
 }
 

@@ -210,7 +210,7 @@ async fn a_role_that_may_not_connect_to_the_database_is_told_the_statement_that_
     execute(database.url(), &format!("REVOKE CONNECT ON DATABASE {own} FROM PUBLIC")).await.expect("revoked");
     execute(database.url(), &format!("SELECT grant_to_service('{role}')")).await.expect("granted");
     let url = with(database.url(), "postgres@", &format!("{role}@"));
-    let grant = format!("GRANT CONNECT ON DATABASE {own} TO \"{role}\"");
+    let grant = format!("GRANT CONNECT ON DATABASE \"{own}\" TO \"{role}\"");
     let message = refused(&[("DATABASE_URL", &url)]).await;
     says_once(
         &message,

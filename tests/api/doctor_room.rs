@@ -78,7 +78,9 @@ async fn who_may_not_see_the_transactions_of_others_does_not_claim_that_there_ar
     let pool = database.superuser_pool().await;
     execute(&pool, format!("CREATE ROLE {role} LOGIN; SELECT grant_to_service('{role}')")).await;
     let url = database.url().replacen("postgres@", &format!("{role}@"), 1);
-    assert!(good(&examined(&url, &[]).await, "transactions").contains("GRANT pg_read_all_stats"));
+    assert!(
+        good(&examined(&url, &[]).await, "transactions").contains(&format!("GRANT pg_read_all_stats TO \"{role}\""))
+    );
     execute(&pool, format!("GRANT pg_read_all_stats TO {role}")).await;
     assert!(!good(&examined(&url, &[]).await, "transactions").contains("GRANT"));
     execute(&pool, format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;

@@ -157,18 +157,23 @@ async fn no_strangers_word_and_no_repeated_one_makes_a_revoke_return_before_a_si
     stranger.gone(&database).await;
 }
 
-/// Advisory locks are anybody's. Keys are counted under them; to end one takes none.
+/// Advisory locks are anybody's. Keys are counted under them; to end one, or to take something from it, takes none.
 #[tokio::test]
-async fn a_stranger_who_holds_every_lock_that_anybody_may_take_holds_up_no_revoke() {
+async fn a_stranger_who_holds_every_lock_that_anybody_may_take_holds_up_no_revoke_and_nothing_that_narrows_a_key() {
     let (database, alice) = (database().await, Person::named("alice"));
     let replica = Replica::start_on(database.url(), &[LEASE]).await;
     let stranger = Stranger::at(&database).await;
-    let key = alice.creates(&replica, json!({})).await;
+    let key = alice.creates(&replica, json!({ "scopes": ["read", "write"] })).await;
     let mut connection = stranger.connects().await;
     let lock = "SELECT pg_advisory_lock(hashtext('keyward owners'), bucket) FROM generate_series(0, 1023) AS bucket";
     sqlx::query(lock).execute(&mut connection).await.expect("the locks");
 
     alice.posts(&replica, KEYS, json!({})).await.is_problem(503, "unavailable");
+    let narrow = json!({ "scopes": ["read"], "allowedIps": ["127.0.0.1"], "expiresIn": 3_600, "enabled": false });
+    alice.patches(&replica, &key.path(), narrow).await.is(200);
+    for wider in [json!({ "scopes": ["read", "write"] }), json!({ "allowedIps": null }), json!({ "enabled": true })] {
+        alice.patches(&replica, &key.path(), wider).await.is_problem(503, "unavailable");
+    }
     revoked(&alice, &key, &replica).await;
     assert_eq!(key.status(&replica).await, 401);
     connection.close().await.expect("the end");

@@ -157,3 +157,33 @@ async fn no_text_that_is_kept_may_carry_a_token() {
     let like = json!({ "name": "v1.2.3", "metadata": { "host": "a.b.example.com", "header": header } });
     alice.creates(&replica, like).await;
 }
+
+/// As people and programs write it, who need not put a space before it.
+#[tokio::test]
+async fn a_token_is_found_whatever_stands_directly_before_it_and_in_every_kind_that_there_is() {
+    let (replica, alice) = (replica().await, Person::named("alice"));
+    let unsecured = format!("{}.{}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#), URL_SAFE_NO_PAD.encode("{}"));
+    let encrypted = format!("{}..aXY.Y2lwaGVydGV4dA.dGFn", URL_SAFE_NO_PAD.encode(r#"{"alg":"dir","enc":"A128GCM"}"#));
+    let spaced =
+        TOKEN.replace(TOKEN.split_once('.').expect("parts").0, &URL_SAFE_NO_PAD.encode("\n{ \"alg\":\"none\"}"));
+    for token in [TOKEN, &unsecured, &encrypted, &spaced] {
+        for (body, place) in [
+            (json!({ "name": format!("x{token}") }), "/name"),
+            (json!({ "description": format!("access_token_{token}") }), "/description"),
+            (json!({ "description": format!("session-{token}_more") }), "/description"),
+            (json!({ "metadata": { "note": format!("the token is:\n{token}") } }), "/metadata"),
+            (json!({ "metadata": { "note": [{ "deep": format!("\t{token}\n") }] } }), "/metadata"),
+            (json!({ "metadata": { format!("k-{token}"): 1 } }), "/metadata"),
+            (json!({ "description": token.replace('.', "%2E") }), "/description"),
+        ] {
+            let reply = alice.posts(&replica, KEYS, body).await;
+            assert_eq!(reply.wrong_fields(), pairs(&[(place, "has_token")]), "{token}: {}", reply.text);
+        }
+        let request = alice.request(&replica, Method::POST, KEYS).header("idempotency-key", format!("retry-{token}"));
+        let reply = Reply::to(request.json(&json!({}))).await;
+        assert_eq!(reply.wrong_parameters(), pairs(&[("Idempotency-Key", "has_token")]), "{}", reply.text);
+    }
+    let (header, _) = TOKEN.split_once('.').expect("three parts");
+    let like = json!({ "name": "eyJ", "description": format!("{header}... is its header, and 1.2.3 is its version") });
+    alice.creates(&replica, like).await;
+}

@@ -1,6 +1,9 @@
 //! How the schema comes into a database, and that it does so once.
 
-use std::process::{Command, Stdio};
+use std::{
+    collections::HashSet,
+    process::{Command, Stdio},
+};
 
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Row};
@@ -12,6 +15,7 @@ use test_support::{
     program::{Ended, run_beside},
     replica::{Output, Replica, command, exit_code, signal},
 };
+use time::OffsetDateTime;
 
 fn migrate(database: &TestDatabase) -> Command {
     let mut command = command();
@@ -96,7 +100,7 @@ async fn waiting_for_a_lock(observer: &PgPool, as_long_as: &str) -> i64 {
     count.bind(as_long_as).fetch_one(observer).await.expect("a count")
 }
 
-/// A migration waits for somebody else's lock, a second one for the first one's, both longer than any
+/// A migration waits for somebody else's lock, again and again, a second one for the first one's, both longer than any
 /// statement of ours may otherwise take.
 #[tokio::test]
 async fn neither_a_slow_migration_nor_the_wait_for_it_is_cut_by_the_statement_timeout() {
@@ -107,14 +111,14 @@ async fn neither_a_slow_migration_nor_the_wait_for_it_is_cut_by_the_statement_ti
 
     let run = || {
         let mut command = migrate(&empty);
-        command.env("KEYWARD__DATABASE__STATEMENT_TIMEOUT", "100ms");
+        command.env("KEYWARD__DATABASE__STATEMENT_TIMEOUT", "50ms");
         tokio::spawn(run_beside(command))
     };
     let (first, second) = (run(), run());
     let observer = empty.superuser_pool().await;
     eventually("both wait for a lock for longer than the timeout", async || {
         assert!(!first.is_finished() && !second.is_finished(), "one was cut");
-        waiting_for_a_lock(&observer, "300 ms").await == 2
+        waiting_for_a_lock(&observer, "100 ms").await == 2
     })
     .await;
     transaction.rollback().await.expect("out of the way");
@@ -143,10 +147,12 @@ async fn who_waits_for_a_migration_says_for_whom_and_so_does_who_waits_to_begin_
         .collect();
     let mut lines = Vec::new();
     for (_, output) in &both {
-        lines.push(output.line_with("bringing the schema up to date waits for a lock").await);
+        lines.push(output.line_with("waits for a lock").await);
     }
     lines.sort_by_key(|line| !line.contains(&format!("process {pid}, ")));
+    assert!(lines[0].contains("a migration waits for a lock"), "{lines:#?}");
     assert!(lines[0].contains(&format!("process {pid}, role postgres, ")), "{lines:#?}");
+    assert!(lines[1].contains("bringing the schema up to date waits for a lock"), "{lines:#?}");
     assert!(lines[1].contains("application keyward/") && !lines[1].contains(&format!("process {pid}, ")), "{lines:#?}");
     transaction.rollback().await.expect("out of the way");
     for (process, output) in &mut both {
@@ -230,6 +236,44 @@ async fn a_long_reader_of_the_audit_holds_up_neither_a_start_nor_a_revoke() {
     reader.rollback().await.expect("out of the way");
     run_beside(migrate(replica.database())).await.succeeded();
     assert!(is_made().await);
+}
+
+/// Whatever waits for the whole of a table holds up everybody who comes later, heartbeats among them.
+#[tokio::test]
+async fn a_migration_that_waits_behind_a_backup_costs_no_replica_its_lease_and_is_done_when_the_backup_ends() {
+    let replica = replica_with(&[]).await;
+    let key = Person::named("alice").creates(&replica, json!({})).await;
+    changes_are_confirmed_by(1, &replica).await;
+    let rows = replica.database().superuser_pool().await;
+    let undo = "DELETE FROM _sqlx_migrations WHERE version = 35";
+    sqlx::query(undo).execute(&rows).await.expect("a migration to be applied");
+    let mut backup = rows.begin().await.expect("a transaction");
+    sqlx::query("LOCK TABLE replicas IN ACCESS SHARE MODE").execute(&mut *backup).await.expect("a lock");
+    let holder: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *backup).await.expect("a number");
+
+    let mut process =
+        migrate(replica.database()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a start");
+    let output = Output::collect(&mut process);
+    let told = output.line_with("waits for a lock").await;
+    assert!(told.contains("WARN") && told.contains(&format!("process {holder}, role postgres, ")), "{told}");
+    assert!(told.contains("let it end first"), "{told}");
+    let mut attempts = HashSet::new();
+    eventually("three attempts, which take longer than a lease", async || {
+        assert_eq!(key.status(&replica).await, 200);
+        let began = "SELECT query_start FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid))";
+        let began = sqlx::query_scalar::<_, OffsetDateTime>(began).bind(holder);
+        attempts.extend(began.fetch_all(&rows).await.expect("rows"));
+        attempts.len() >= 3
+    })
+    .await;
+    assert!(!replica.output().contains("lost the lease"), "{}", replica.output());
+
+    // Not before: this replica writes the column that the migration adds.
+    sqlx::query("ALTER TABLE replicas DROP COLUMN revision").execute(&mut *backup).await.expect("no such column");
+    backup.commit().await.expect("the end of the backup");
+    output.line_with("Applied 1 migration: ").await;
+    assert_eq!(exit_code(&mut process, &output).await, Some(0));
+    sqlx::query("SELECT revision FROM replicas").execute(&rows).await.expect("the column");
 }
 
 /// Everything else that it would try fails for the same cause.

@@ -125,9 +125,57 @@ async fn changes_of_an_hour_count_until_a_day_after_it_and_no_longer() {
     // Whatever was before, there are no more numbers than hours that count.
     let length = sqlx::query_scalar::<_, i32>("SELECT array_length(changes, 1) FROM owner_changes").fetch_one(&pool);
     assert_eq!(length.await.ok(), Some(25));
-    // A replica whose clock is behind counts for the latest hour.
-    older_by(&pool, -2).await;
-    is_too_many(&changes().await, 24 - 15 + 2);
+    // Who has begun just before the hour counts for the one that has begun meanwhile.
+    older_by(&pool, -1).await;
+    is_too_many(&changes().await, 24 - 15 + 1);
+}
+
+/// What a wrong clock has left, or one that was set back: nobody waits for a date that is a year away.
+#[tokio::test]
+async fn changes_of_the_future_count_for_nothing_and_lock_nobody_out() {
+    let replica = replica_with(&[THREE]).await;
+    let (alice, bob) = (Person::named("alice"), Person::named("bob"));
+    let key = alice.creates(&replica, json!({})).await;
+    let his = bob.creates(&replica, json!({})).await;
+    let pool = replica.database().superuser_pool().await;
+    for name in ["a", "b", "c"] {
+        renames(&alice, &replica, &key, name).await.is(200);
+    }
+    is_too_many(&renames(&alice, &replica, &key, "d").await, 24);
+    older_by(&pool, -8760).await;
+    // What is deleted goes by the same clock.
+    renames(&bob, &replica, &his, "his").await.is(200);
+    for name in ["e", "f", "g"] {
+        renames(&alice, &replica, &key, name).await.is(200);
+    }
+    is_too_many(&renames(&alice, &replica, &key, "h").await, 24);
+    assert_eq!(rows(&pool).await, [("alice".to_owned(), 3), ("bob".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn a_change_that_leaves_much_in_the_audit_counts_as_several() {
+    let replica = replica_with(&[("KEYWARD__KEYS__MAX_CHANGES_PER_DAY", "20")]).await;
+    let alice = Person::named("alice");
+    let key = alice.creates(&replica, json!({})).await;
+    let pool = replica.database().superuser_pool().await;
+    let counted = async || rows(&pool).await[0].1;
+    let ordinary = json!({ "description": "x".repeat(1_000), "metadata": { "team": "x".repeat(1_000) } });
+    alice.patches(&replica, &key.path(), ordinary).await.is(200);
+    assert_eq!(counted().await, 1);
+    // Almost 4 KB each in the old and the new value.
+    for (letter, expected) in [("y", 1 + 2), ("z", 1 + 2 + 2)] {
+        let body = json!({ "metadata": { "team": letter.repeat(3_900) } });
+        alice.patches(&replica, &key.path(), body).await.is(200);
+        assert_eq!(counted().await, expected);
+    }
+    // Short as text, and three times as long as it is stored.
+    let digits = |digit: usize| json!({ "metadata": { "team": null, "digits": vec![digit; 2_000] } });
+    alice.patches(&replica, &key.path(), digits(1)).await.is(200);
+    let (before, _) = (counted().await, renames(&alice, &replica, &key, "short").await.is(200));
+    assert!(before >= 10 && counted().await == before + 1, "{before}");
+    // The last one may go beyond the limit: a large change is never impossible.
+    alice.patches(&replica, &key.path(), digits(2)).await.is(200);
+    is_too_many(&renames(&alice, &replica, &key, "again").await, 24);
 }
 
 #[tokio::test]

@@ -69,7 +69,9 @@ async fn tokens_of_a_disabled_owner_give_no_rights_on_keyward_and_the_command_li
         eve.posts(&replica, ALL_KEYS, json!({ "owner": { "subject": "bob" } })).await,
     ] {
         answer.is_problem(403, "not_allowed");
-        assert!(answer.text.contains("is disabled"), "{}", answer.text);
+        let told = "The owner of the token is disabled, so it gives no rights on Keyward itself. Another administrator can \
+                    enable the owner, and so can the operator with `keyward owners enable`.";
+        assert_eq!(answer.is(403)["detail"], told, "{}", answer.text);
     }
     replica.prints("rights_of_disabled_owner").await;
     // What is theirs they still see.

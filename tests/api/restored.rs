@@ -1,6 +1,6 @@
 //! A restore brings revoked keys back; what the audit or a list says is revoked again.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use keyward_local_postgres::programs::Programs;
 use serde_json::{Value, json};
@@ -115,8 +115,11 @@ async fn what_else_the_audit_says_was_taken_away_is_counted_by_action_so_that_no
     let folder = Folder::new();
     let of_later = folder.file("audit.json", &format!("{audit}{}", json!({ "action": "key.\u{1b}[2Jlost" })));
     let told = revokes(&database, &["--from-audit", &of_later]).await.succeeded();
-    let expected = "Revoked no key.\nNot repeated: 1 key.\\u{1b}[2Jlost, 1 key.disabled, 1 key.rotated, 1 owner.disabled, 2 token.revoked. \
-                    See docs/operations.md, After a restore.\n";
+    let expected = format!(
+        "Revoked no key: {of_later} names none.\n\
+         Not repeated: 1 key.\\u{{1b}}[2Jlost, 1 key.disabled, 1 key.rotated, 1 owner.disabled, 2 token.revoked. \
+         See docs/operations.md, After a restore.\n"
+    );
     assert_eq!(told, expected);
     let told = revokes(&database, &["--from-audit", &folder.file("page", &audit.to_string()), "--json"]).await;
     let told: Value = serde_json::from_str(&told.succeeded()).expect("JSON");
@@ -131,23 +134,41 @@ async fn of_a_file_with_a_mistake_nothing_is_done_and_the_line_is_named() {
     let scene = Scene::set().await;
     let folder = Folder::new();
     let id = scene.back[0].path().rsplit('/').next().expect("an id").to_owned();
-    for (content, told) in [
-        (format!("{id}\n{}\n", scene.back[1].holder.key), "line 2"),
-        (format!("{id}\nnone\n"), "line 2"),
-        ("# nothing\n".to_owned(), "names no key"),
-    ] {
+    for (content, told) in
+        [(format!("{id}\n{}\n", scene.back[1].holder.key), "line 2"), (format!("{id}\nnone\n"), "line 2")]
+    {
         let message = revokes(&scene.database, &["--ids-file", &folder.file("ids", &content)]).await.failed();
         assert!(message.contains(told) && !message.contains(&scene.back[1].holder.key), "{message}");
     }
-    for (content, told) in
-        [("not JSON", "not JSON"), ("{\"events\":[]}", "names no key"), ("{\"a\":1}", "without an action")]
-    {
+    for (content, told) in [
+        ("not JSON", "not JSON"),
+        // As a command leaves it that has failed, for instance: each Keyward has events.
+        ("", "has no event"),
+        ("{\"events\":[]}", "has no event"),
+        ("{\"a\":1}", "without an action"),
+    ] {
         let message = revokes(&scene.database, &["--from-audit", &folder.file("audit", content)]).await.failed();
         assert!(message.contains(told), "{message}");
     }
     for key in &scene.back {
         assert_eq!(key.status(&scene.replica).await, 200);
     }
+}
+
+/// What makes a list may find nothing, as `jq` does in an audit without a rotation, and a script must go on.
+#[tokio::test]
+async fn a_list_of_nothing_is_nothing_to_do() {
+    let database = database().await;
+    let folder = Folder::new();
+    for content in ["", "\n", "# nothing\n"] {
+        let file = folder.file("rotated.txt", content);
+        let told = revokes(&database, &["--ids-file", &file]).await.succeeded();
+        assert_eq!(told, format!("Revoked no key: {file} names none.\n"));
+    }
+    let file = folder.file("audit.json", &json!({ "action": "key.created" }).to_string());
+    let told = revokes(&database, &["--from-audit", &file, "--json"]).await.succeeded();
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!(told, json!({ "revoked": 0, "revokedBefore": 0, "unknown": 0, "notRepeated": {} }));
 }
 
 /// A dump of `database`, restored into an empty one.
@@ -198,4 +219,82 @@ async fn a_dump_that_was_restored_serves_at_once_and_keys_revoked_before_it_stay
     alice.deletes(&replica, &new.path()).await.is(200);
     let audit = Person::administrator().gets(&replica, "/v1/admin/audit?limit=100").await.is(200);
     assert!(audit["events"].as_array().expect("events").len() >= 7, "{audit}");
+}
+
+/// The commands of docs/operations.md, in their order: what a restore gives back besides revoked keys.
+fn documented_commands() -> Vec<&'static str> {
+    let text = include_str!("../../docs/operations.md");
+    let (_, text) = text.split_once("### What else was taken away").expect("the heading");
+    let (text, _) = text.split_once("\n## ").expect("the next heading");
+    text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+#[tokio::test]
+#[allow(clippy::print_stdout, reason = "who skips a test says why")]
+async fn what_else_was_taken_away_is_taken_away_again_by_what_the_documents_show() {
+    if Command::new("jq").arg("--version").output().is_err() {
+        println!("skipped: the program `jq` is not installed");
+        return;
+    }
+    let database = database().await;
+    let replica = Replica::start_on(database.url(), &[SHORT_LEASE]).await;
+    let (alice, root) = (Person::named("alice"), Person::administrator());
+    let mut keys = Vec::new();
+    for _ in 0..4 {
+        keys.push(alice.creates(&replica, json!({})).await);
+    }
+    let [beside_others, enabled_again, alone, limited] = &keys[..] else { unreachable!("four keys") };
+    let restored = dumped_and_restored(&database).await;
+    let disabled = json!({ "enabled": false, "name": "old" });
+    alice.patches(&replica, &beside_others.path(), disabled.clone()).await.is(200);
+    alice.patches(&replica, &enabled_again.path(), disabled).await.is(200);
+    alice.patches(&replica, &enabled_again.path(), json!({ "enabled": true, "name": "new" })).await.is(200);
+    alice.posts(&replica, &format!("{}/disable", alone.path()), json!({})).await.is(200);
+    alice.patches(&replica, &limited.path(), json!({ "name": "limited" })).await.is(200);
+    root.posts(&replica, "/v1/admin/owners/AGJvYg/disable", json!({})).await.is(200);
+    for which in [json!({ "tokenId": "-abc" }), json!({ "tokenId": "it's" }), json!({ "subject": "--x" })] {
+        let mut body = which;
+        body["issuer"] = json!("");
+        root.posts(&replica, "/v1/admin/tokens/revoke", body).await.is(200);
+    }
+
+    let folder = Folder::new();
+    let program = command().get_program().to_owned();
+    let program = Path::new(&program).parent().expect("a folder");
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
+    let shell = async |script: &str, database: &TestDatabase| {
+        let mut shell = Command::new("sh");
+        shell.args(["-e", "-c", script]).current_dir(folder.path()).env_clear();
+        shell.envs(command().get_envs().filter_map(|(name, value)| Some((name, value?))));
+        shell.env("PATH", &path).env("DATABASE_URL", database.url());
+        run_beside(shell).await.succeeded()
+    };
+    shell("keyward audit list --format ndjson > audit.json", &database).await;
+    let mut told = String::new();
+    for commands in documented_commands() {
+        let printed = shell(commands, &restored).await;
+        let again: Vec<&str> = printed.lines().filter(|line| line.starts_with("keyward ")).collect();
+        told += &shell(&again.join("\n"), &restored).await;
+        told += &printed;
+    }
+    assert!(told.contains("rotated.txt names none"), "{told}");
+
+    for (key, state) in
+        [(beside_others, "disabled"), (enabled_again, "active"), (alone, "disabled"), (limited, "active")]
+    {
+        let shown = shell(&format!("keyward keys show {} --json", key.id), &restored).await;
+        let shown: Value = serde_json::from_str(&shown).expect("JSON");
+        assert_eq!(shown["state"], state, "{shown} {told}");
+    }
+    let audit = shell("keyward audit list --json", &restored).await;
+    let audit: Vec<Value> = serde_json::from_str(&audit).expect("JSON");
+    let revoked = |action: &str, place: &str| {
+        let events = audit.iter().filter(|event| event["action"] == action);
+        let mut ids: Vec<&str> = events.filter_map(|event| event.pointer(place)?.as_str()).collect();
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(revoked("token.revoked", "/details/tokenId"), ["-abc", "it's"]);
+    assert_eq!(revoked("subject.tokens_revoked", "/owner/subject"), ["--x"]);
+    assert_eq!(revoked("owner.disabled", "/owner/subject"), ["bob"]);
 }

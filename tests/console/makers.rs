@@ -130,6 +130,7 @@ async fn links_and_sessions_that_a_token_has_made_rest_while_its_owner_is_disabl
         assert_eq!(Browser::new(replica).get(&open).await.status, 410);
         let (status, answer) = asked(replica, &backend, json!({ "owner": alice(&service) })).await;
         assert_eq!((status, &answer["code"]), (403, &json!("not_allowed")), "{answer}");
+        assert!(answer["detail"].as_str().is_some_and(|told| told.starts_with("The owner of the token is disabled")));
     }
     let secret = open.split_once("?link=").expect("a secret").1;
     assert_eq!(Browser::new(&other).post("/console/handed-over", &[("link", secret)]).await.status, 410);

@@ -47,7 +47,17 @@ async fn no_text_that_is_kept_may_carry_a_token() {
     let text = format!("it was {token} before");
     let metadata = json!({ "old": [token] }).to_string();
     let escaped = metadata.replacen("eyJ", "\\u0065yJ", 1);
-    for (field, value) in [("name", &text), ("description", &text), ("metadata", &metadata), ("metadata", &escaped)] {
+    let behind_a_line = json!({ "old": format!("the token is:\n{token}") }).to_string();
+    let (behind_a_letter, as_a_name) = (format!("x{token}"), json!({ format!("k-{token}"): 1 }).to_string());
+    for (field, value) in [
+        ("name", &text),
+        ("name", &behind_a_letter),
+        ("description", &text),
+        ("metadata", &metadata),
+        ("metadata", &escaped),
+        ("metadata", &behind_a_line),
+        ("metadata", &as_a_name),
+    ] {
         let page = alice.post("/console/keys", &[(field, value)]).await;
         is_wrong(&page, field, "carries a whole token");
         page.lacks(&token[token.len() - 30..]);

@@ -217,15 +217,38 @@ async fn what_a_browser_says_of_itself_is_not_kept_if_it_carries_a_key_or_a_toke
     let mut alice = Browser::signed_in(&service).await;
     let key = alice.post("/console/keys", &[("name", "hers")]).await.between(r#"<code id="secret">"#, "<");
     let token = service.provider.token("alice");
-    for credential in [&key, &token] {
+    let agents = [
+        format!("Mozilla/5.0 ({key}) Gecko"),
+        format!("Mozilla/5.0 ({token}) Gecko"),
+        format!("Mozilla/5.0 Bearer\t{token}"),
+        format!("Mozilla/5.0 x{token}"),
+    ];
+    for agent in &agents {
         let mut other = Browser::new(&service.replica);
-        other.agent = format!("Mozilla/5.0 ({credential}) Gecko");
+        other.agent.clone_from(agent);
         assert_eq!(other.signs_in("/console").await.status, 303);
     }
     let page = alice.open("/console/sessions").await;
-    assert_eq!(page.text.matches("<bdi>hidden: it carries a key or a token</bdi>").count(), 2, "{}", page.text);
+    assert_eq!(page.text.matches("<bdi>hidden: it carries a key or a token</bdi>").count(), 4, "{}", page.text);
     page.shows("a test&#39;s browser").lacks(&key[key.len() - 30..]).lacks(&token[..30]);
     let rows = service.database.superuser_pool().await;
     let kept = sqlx::query_scalar("SELECT count(*) FROM console_sessions WHERE browser LIKE '%Mozilla%'");
     assert_eq!(kept.fetch_one(&rows).await.ok(), Some(0_i64));
+}
+
+/// At many providers, people write their name themselves.
+#[tokio::test]
+async fn a_name_that_carries_a_key_or_a_token_is_not_kept_and_the_next_one_is() {
+    const TOKEN: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl";
+    let service = Service::start().await;
+    let mut alice = Browser::signed_in(&service).await;
+    let key = alice.post("/console/keys", &[("name", "hers")]).await.between(r#"<code id="secret">"#, "<");
+    for name in [key.clone(), TOKEN.to_owned(), format!("x{TOKEN}"), TOKEN.replace('.', ".\n")] {
+        service.provider.has(json!({ "sub": "bob", "name": name, "preferred_username": "bob at work" }));
+        let mut bob = Browser::signed_in(&service).await;
+        bob.open("/console/sessions").await.shows("bob at work").lacks(&TOKEN[..30]).lacks(&key[key.len() - 30..]);
+    }
+    let rows = service.database.superuser_pool().await;
+    let kept = sqlx::query_scalar("SELECT count(*) FROM console_sessions WHERE name = 'bob at work'");
+    assert_eq!(kept.fetch_one(&rows).await.ok(), Some(4_i64));
 }

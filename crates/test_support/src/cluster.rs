@@ -11,6 +11,7 @@
 //! *then* looking whether the file `open` is still there; the script removes `open` and *then* looks
 //! whether there is a byte. Whoever comes too late starts another cluster, in another folder.
 
+use std::env;
 use std::fs::{self, DirBuilder, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
@@ -22,6 +23,8 @@ use std::sync::OnceLock;
 use keyward_local_postgres::data_directory::DataDirectory;
 use keyward_local_postgres::server_user::ServerUser;
 use keyward_local_postgres::{Options, StartError};
+
+use crate::{SHARED_MEMORY, beside_this_binary, memory_or_disk, unique};
 
 /// How long the server waits for another test process: nextest has gaps between its processes, and
 /// whoever runs one test after the other saves the start. It ends one to two such times after the
@@ -44,12 +47,6 @@ const SETTINGS: [(&str, &str); 10] = [
     ("max_wal_size", "128MB"),
     ("min_wal_size", "32MB"),
 ];
-
-/// A file system in memory, where Linux has it.
-const SHARED_MEMORY: &str = "/dev/shm";
-
-/// Below this the clusters don't go to shared memory (containers often have 64 MiB of it).
-const SHARED_MEMORY_NEEDED_KIB: u64 = 1024 * 1024;
 
 /// Runs the server given as its arguments; works in the cluster's folder. `$grace` is set before.
 ///
@@ -102,7 +99,7 @@ impl Cluster {
 
     /// A new folder that goes when the cluster goes, and in which a server may run.
     pub fn new_folder(&self) -> Result<PathBuf, StartError> {
-        make_folder(self.folder.join(format!("p-{}", crate::unique())))
+        make_folder(self.folder.join(format!("p-{}", unique())))
     }
 
     /// Does `work` while no other process and no other thread of this checkout does any.
@@ -209,7 +206,7 @@ impl Names {
 
     /// In the folder that cargo makes for tests.
     fn beside_the_build() -> PathBuf {
-        let folder = crate::beside_this_binary("../tmp");
+        let folder = beside_this_binary("../tmp");
         fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         folder
     }
@@ -217,17 +214,12 @@ impl Names {
     /// Each cluster has a folder name of its own. Otherwise the end of one would remove the files
     /// of the next.
     fn new_cluster(&self) -> PathBuf {
-        let parent = if shared_memory_free_kib() > SHARED_MEMORY_NEEDED_KIB {
-            PathBuf::from(SHARED_MEMORY)
-        } else {
-            std::env::temp_dir()
-        };
-        parent.join(format!("{}-{}", self.name, crate::unique()))
+        memory_or_disk().join(format!("{}-{}", self.name, unique()))
     }
 
     /// Removes what clusters have left whose supervisor was killed as well.
     fn remove_dead_clusters(&self) {
-        for parent in [PathBuf::from(SHARED_MEMORY), std::env::temp_dir()] {
+        for parent in [PathBuf::from(SHARED_MEMORY), env::temp_dir()] {
             for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
                 let name = entry.file_name();
                 let is_ours = name.to_string_lossy().starts_with(&format!("{}-", self.name));
@@ -238,13 +230,4 @@ impl Names {
             }
         }
     }
-}
-
-/// As `df` reports it; 0 where there is no such thing.
-fn shared_memory_free_kib() -> u64 {
-    let output = Command::new("df").arg("-Pk").arg(SHARED_MEMORY).output();
-    let report = output.map(|o| String::from_utf8_lossy(&o.stdout).into_owned());
-    let report = report.unwrap_or_default();
-    let free = report.lines().nth(1).and_then(|line| line.split_whitespace().nth(3));
-    free.and_then(|free| free.parse().ok()).unwrap_or(0)
 }

@@ -50,7 +50,12 @@ pub mod waiting;
 pub mod wire;
 pub mod world;
 
-use std::path::PathBuf;
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
 
 pub use self::{
     database::{TestDatabase, database, server_socket, superuser_pool},
@@ -63,15 +68,39 @@ pub fn unique() -> String {
     uuid::Uuid::now_v7().simple().to_string()[20..].to_owned()
 }
 
+/// A file system in memory, where Linux has it.
+const SHARED_MEMORY: &str = "/dev/shm";
+/// With less free than this, folders are on the disk (containers often have 64 MiB in all).
+const SHARED_MEMORY_NEEDED_KIB: u64 = 1024 * 1024;
+
+/// Where folders go that end with their test: into memory where there is room, because databases on a disk that is busy
+/// take seconds to make.
+pub(crate) fn memory_or_disk() -> &'static Path {
+    static CHOSEN: OnceLock<PathBuf> = OnceLock::new();
+    CHOSEN.get_or_init(|| match shared_memory_free_kib() > SHARED_MEMORY_NEEDED_KIB {
+        true => PathBuf::from(SHARED_MEMORY),
+        false => env::temp_dir(),
+    })
+}
+
+/// As `df` reports it; 0 where there is no such thing.
+fn shared_memory_free_kib() -> u64 {
+    let output = Command::new("df").arg("-Pk").arg(SHARED_MEMORY).output();
+    let report = output.map(|o| String::from_utf8_lossy(&o.stdout).into_owned());
+    let report = report.unwrap_or_default();
+    let free = report.lines().nth(1).and_then(|line| line.split_whitespace().nth(3));
+    free.and_then(|free| free.parse().ok()).unwrap_or(0)
+}
+
 /// The program that is tested. Cargo and nextest tell tests where it is; a test binary that is started by hand, which
 /// is in `deps`, has it one folder up.
 pub(crate) fn keyward() -> PathBuf {
-    let told = std::env::var_os("CARGO_BIN_EXE_keyward").map(PathBuf::from);
+    let told = env::var_os("CARGO_BIN_EXE_keyward").map(PathBuf::from);
     told.unwrap_or_else(|| beside_this_binary("keyward"))
 }
 
 fn beside_this_binary(name: &str) -> PathBuf {
-    let this = std::env::current_exe().expect("a path");
+    let this = env::current_exe().expect("a path");
     this.parent().and_then(|deps| deps.parent()).expect("two folders").join(name)
 }
 

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::PATIENCE;
+use crate::{PATIENCE, memory_or_disk, unique};
 
 /// How a command ended.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ pub struct Folder(PathBuf);
 
 impl Folder {
     pub fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("keyward-test-{}", crate::unique()));
+        let path = memory_or_disk().join(format!("keyward-test-{}", unique()));
         fs::create_dir(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         Self(path)
     }

@@ -13,7 +13,10 @@ use std::{
 
 use keyward_local_postgres::programs::Programs;
 
-use crate::replica::{Output, signal};
+use crate::{
+    memory_or_disk,
+    replica::{Output, signal},
+};
 
 /// Where the reader of a document has their data.
 const DATA_OF_THE_READER: [&str; 2] = ["/home/alice/.local/share/keyward", "~/.local/share/keyward"];
@@ -35,10 +38,7 @@ impl Dev {
 
     /// The same with further environment variables.
     pub fn start_with(name: &str, env: &[(&str, &str)]) -> Self {
-        // In memory where there is such a thing: a durable database takes seconds to make on a busy disk.
-        let memory = Path::new("/dev/shm");
-        let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
-        let data_dir = parent.join(format!("keyward-{name}-{}", std::process::id()));
+        let data_dir = memory_or_disk().join(format!("keyward-{name}-{}", std::process::id()));
         let mut command = shell_command(crate::keyward());
         command.env("PORT", "0").arg("dev").arg("--data-dir").arg(&data_dir);
         // The session is not about how busy the machine is.

@@ -1,7 +1,7 @@
 //! `GET /metrics`: the metrics, for Prometheus.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -9,6 +9,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     web::{Bytes, Data},
 };
+use parking_lot::Mutex;
 use subtle::ConstantTimeEq;
 
 use crate::{
@@ -47,7 +48,7 @@ impl MetricsPage {
 
     fn text(&self) -> Bytes {
         // Nothing that is left half done matters.
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock();
         match &*last {
             Some((at, text)) if at.elapsed() < SERVES_FOR => text.clone(),
             _ => {

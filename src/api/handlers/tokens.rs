@@ -27,8 +27,9 @@ use crate::api::{
 use crate::{
     auth::{jwt::TokenLives, lifecycle::Caller},
     domain::{
+        credential_in_text::has_token_in,
         escape::escaped,
-        token::{TokenRevocation, WhichTokens, has_jwt_in, is_too_late},
+        token::{TokenRevocation, WhichTokens, is_too_late},
     },
 };
 
@@ -172,7 +173,7 @@ pub(crate) fn revocation(
 fn identifier(shortest: usize, claim: &'static str) -> impl Fn(Value) -> Read<String> {
     move |value| {
         let given = text(value)?;
-        if has_jwt_in(&given) {
+        if has_token_in(&given) {
             return invalid("invalid", format!("is a whole token: send the claim {claim} of its payload instead"));
         }
         requests::identifier(shortest)(Value::String(given))

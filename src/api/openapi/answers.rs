@@ -96,7 +96,9 @@ const OF_EVERY_ROUTE: [Refusal; 9] = [
 
 /// Responses of the layers in front of the handler.
 fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
-    use PublicDenial::{InsufficientScope, InvalidCredential, InvalidRequest, MissingCredential, NotAllowed};
+    use PublicDenial::{
+        InsufficientScope, InvalidCredential, InvalidRequest, MissingCredential, NotAllowed, RightsOfDisabledOwner,
+    };
     let denied = |kind, denials: &[PublicDenial]| -> Vec<Reason> {
         denials.iter().map(|denial| Reason::Denied(kind, *denial)).collect()
     };
@@ -114,7 +116,7 @@ fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
         }
         Access::Backend => [
             denied(token, &usual),
-            denied(token, &[InsufficientScope(CONSOLE_SCOPE), NotAllowed]),
+            denied(token, &[InsufficientScope(CONSOLE_SCOPE), RightsOfDisabledOwner]),
             vec![limited(token)],
         ]
         .concat(),
@@ -126,7 +128,7 @@ fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
         ]
         .concat(),
         Access::Administrator => {
-            [denied(token, &usual), denied(token, &[InsufficientScope(ADMIN_SCOPE), NotAllowed])].concat()
+            [denied(token, &usual), denied(token, &[InsufficientScope(ADMIN_SCOPE), RightsOfDisabledOwner])].concat()
         }
     };
     if !reasons.is_empty() {

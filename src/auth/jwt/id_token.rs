@@ -11,7 +11,10 @@ use crate::{
         strict_json::{Json, Object},
     },
     config::{Jwt, OpenIdClient},
-    domain::{denial::TokenFault, owner::IDENTIFIER_MAX_BYTES, principal::TokenIdentity, session::AtProvider},
+    domain::{
+        credential_in_text::without_controls, denial::TokenFault, owner::IDENTIFIER_MAX_BYTES,
+        principal::TokenIdentity, session::AtProvider,
+    },
 };
 
 /// The accepted `typ` values of ID tokens, which are not access tokens (RFC 8725 §3.11).
@@ -135,8 +138,10 @@ fn stored(name: &str) -> Option<String> {
     ((1..=IDENTIFIER_MAX_BYTES).contains(&name.len()) && !name.contains('\0')).then(|| name.to_owned())
 }
 
+/// A name for pages. People choose it themselves at many providers, and it is kept with the session, so one that carries
+/// a key or a token is none.
 fn name(claims: &Object<'_>) -> Option<String> {
     let names = NAMES.iter().filter_map(|name| claims.get(name).and_then(Json::as_str));
-    let shown = |name: &str| name.chars().filter(|letter| !letter.is_control()).take(NAME_MAX).collect::<String>();
-    names.map(shown).find(|name| !name.trim().is_empty())
+    let shown = |name: &str| without_controls(name).map(|name| name.chars().take(NAME_MAX).collect::<String>());
+    names.filter_map(shown).find(|name| !name.trim().is_empty())
 }

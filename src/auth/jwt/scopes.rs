@@ -1,10 +1,8 @@
 //! Derives scopes from a token's scopes, roles and groups.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
-    sync::{Mutex, PoisonError},
-};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use parking_lot::Mutex;
 use time::{Duration, OffsetDateTime};
 
 use super::claim_path::{self, Found};
@@ -207,7 +205,7 @@ impl ScopeRules {
         if ignored.is_empty() {
             return;
         }
-        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tally = self.tally.lock();
         for (what, count) in ignored {
             *tally.ignored.entry(what).or_default() += count;
         }

@@ -5,10 +5,11 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore, watch},
@@ -220,7 +221,7 @@ enum Join {
 impl SingleFlight {
     /// The flight for this key, or a new one, which is listed from now on.
     fn join_or_list(&self, id: KeyId) -> Join {
-        match self.lock().entry(id) {
+        match self.0.lock().entry(id) {
             Entry::Occupied(listed) => Join::Follower(listed.get().clone()),
             Entry::Vacant(vacant) => {
                 let (completion, flight) = watch::channel(None);
@@ -233,13 +234,8 @@ impl SingleFlight {
     /// Replaces the listed flight with a new one, whose result is more likely to be trusted.
     fn list(&self, id: KeyId) -> Completion {
         let (completion, flight) = watch::channel(None);
-        self.lock().insert(id, flight);
+        self.0.lock().insert(id, flight);
         completion
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<KeyId, InFlight>> {
-        // A panic while the map was locked leaves a valid map.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -252,7 +248,7 @@ struct Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut in_flight = self.checks.in_flight.lock();
+        let mut in_flight = self.checks.in_flight.0.lock();
         if in_flight.get(&self.id).is_some_and(|listed| listed.same_channel(&self.flight)) {
             in_flight.remove(&self.id);
         }

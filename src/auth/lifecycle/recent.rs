@@ -1,11 +1,8 @@
 //! A bounded memory of what happened recently.
 
-use std::{
-    collections::HashMap,
-    hash::Hash,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, hash::Hash};
 
+use parking_lot::Mutex;
 use time::OffsetDateTime;
 
 /// Remembers values for a while, and never more than so many. What finds no room is not remembered.
@@ -26,22 +23,17 @@ impl<K: Eq + Hash, V> Recent<K, V> {
 
     /// What `read` makes of the value, if there is one.
     pub(super) fn recall<R>(&self, key: &K, now: OffsetDateTime, read: impl FnOnce(&V) -> Option<R>) -> Option<R> {
-        self.lock().get(key).filter(|entry| now < entry.until).and_then(|entry| read(&entry.value))
+        self.entries.lock().get(key).filter(|entry| now < entry.until).and_then(|entry| read(&entry.value))
     }
 
     pub(super) fn remember(&self, key: K, value: V, until: OffsetDateTime, now: OffsetDateTime) {
-        let mut entries = self.lock();
+        let mut entries = self.entries.lock();
         if entries.len() >= self.most {
             entries.retain(|_, entry| now < entry.until);
         }
         if entries.len() < self.most || entries.contains_key(&key) {
             entries.insert(key, Entry { value, until });
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<K, Entry<V>>> {
-        // Each entry is put in as a whole.
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,10 +1,8 @@
 //! The slices of all limits of one holder, and the purse with their credits, in memory.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
+use parking_lot::{Mutex, MutexGuard};
 use time::OffsetDateTime;
 use tokio::sync::Notify;
 
@@ -103,7 +101,7 @@ impl Meter {
 
     pub(super) fn lock(&self) -> Slices<'_> {
         // Nothing panics while they are locked.
-        let slices = self.slices.lock().unwrap_or_else(PoisonError::into_inner);
+        let slices = self.slices.lock();
         Slices { meter: self, slices, purse: self.purse.as_ref().map(|purse| purse.lock()) }
     }
 

@@ -1,52 +1,38 @@
 //! How often limits were applied, with which outcome.
 
-use crate::telemetry::metrics::counting::{Counter, Counters};
+use crate::{
+    domain::worded_enum::worded_enum,
+    telemetry::metrics::counting::{Counter, Counters},
+};
 
-/// The outcome for a request on which there are limits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LimitOutcome {
-    /// Granted from what was in hand.
-    Granted,
-    /// Granted after the database had answered.
-    GrantedLater,
-    /// Refused: a limit is exhausted.
-    Refused,
-    /// The database did not answer, and a limit refuses then.
-    Undecided,
-    /// The database did not answer, and the limits concerned admit then.
-    Uncounted,
+worded_enum! {
+    /// The outcome for a request on which there are limits.
+    pub enum LimitOutcome {
+        /// Granted from what was in hand.
+        Granted => "granted",
+        /// Granted after the database had answered.
+        GrantedLater => "granted_later",
+        /// Refused: a limit is exhausted.
+        Refused => "refused",
+        /// The database did not answer, and a limit refuses then.
+        Undecided => "undecided",
+        /// The database did not answer, and the limits concerned admit then.
+        Uncounted => "uncounted",
+    }
 }
 
-/// The outcome of a question to the database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grant {
-    /// It granted a slice.
-    Granted,
-    /// Nothing was left.
-    Refused,
-    /// Credits were given back, or only looked at.
-    Returned,
-    /// It did not answer, or not in time.
-    Failed,
-}
-
-impl LimitOutcome {
-    const ALL: [(Self, &str); 5] = [
-        (Self::Granted, "granted"),
-        (Self::GrantedLater, "granted_later"),
-        (Self::Refused, "refused"),
-        (Self::Undecided, "undecided"),
-        (Self::Uncounted, "uncounted"),
-    ];
-}
-
-impl Grant {
-    const ALL: [(Self, &str); 4] = [
-        (Self::Granted, "granted"),
-        (Self::Refused, "refused"),
-        (Self::Returned, "returned"),
-        (Self::Failed, "failed"),
-    ];
+worded_enum! {
+    /// The outcome of a question to the database.
+    pub enum Grant {
+        /// It granted a slice.
+        Granted => "granted",
+        /// Nothing was left.
+        Refused => "refused",
+        /// Credits were given back, or only looked at.
+        Returned => "returned",
+        /// It did not answer, or not in time.
+        Failed => "failed",
+    }
 }
 
 /// The counters.
@@ -78,12 +64,12 @@ impl LimitCounts {
 
     /// The requests on which there were limits, by outcome.
     pub fn outcomes(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        LimitOutcome::ALL.into_iter().map(|(outcome, name)| (name, self.outcomes.get(outcome as usize)))
+        LimitOutcome::ALL.into_iter().map(|outcome| (outcome.as_str(), self.outcomes.get(outcome as usize)))
     }
 
     /// The questions to the database, by outcome.
     pub fn grants(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        Grant::ALL.into_iter().map(|(grant, name)| (name, self.grants.get(grant as usize)))
+        Grant::ALL.into_iter().map(|grant| (grant.as_str(), self.grants.get(grant as usize)))
     }
 
     /// Counts credits of replicas that are gone.

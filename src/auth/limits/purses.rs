@@ -4,11 +4,12 @@ use std::{
     array,
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use super::purse::Purse;
@@ -33,8 +34,7 @@ impl SharedPurse {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Purse> {
-        // Nothing panics while it is locked.
-        self.purse.lock().unwrap_or_else(PoisonError::into_inner)
+        self.purse.lock()
     }
 
     /// Notified when the database has answered, or has not.
@@ -101,7 +101,6 @@ impl Purses {
     }
 
     fn part(&self, part: usize) -> MutexGuard<'_, HashMap<Holder, Arc<SharedPurse>>> {
-        // A panic while it was locked leaves a valid map.
-        self.parts[part].lock().unwrap_or_else(PoisonError::into_inner)
+        self.parts[part].lock()
     }
 }

@@ -2,8 +2,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Weak},
 };
+
+use parking_lot::Mutex;
 
 use super::{
     meter::{Meter, Meters},
@@ -43,7 +45,7 @@ impl Registry {
         if !is_limited && record.credits.is_none() && record.owner_credits.is_none() {
             return Meters::default();
         }
-        let mut listed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut listed = self.0.lock();
         listed.share(&mut record.limits);
         listed.share(&mut record.owner_limits);
         let mut meter = |limits: &Limits, credits: Option<SpentCredits>, holder: &dyn Fn() -> Holder| {
@@ -57,7 +59,7 @@ impl Registry {
 
     /// All that somebody uses.
     pub(super) fn in_use(&self) -> Vec<Arc<Meter>> {
-        let listed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let listed = self.0.lock();
         listed.meters.values().filter_map(Weak::upgrade).collect()
     }
 }
@@ -149,7 +151,7 @@ mod tests {
         for number in 1..10_000 {
             meters(&registry, &purses, key(number, MINUTE, HOUR));
         }
-        let listed = registry.0.lock().expect("no panic").meters.len();
+        let listed = registry.0.lock().meters.len();
         assert!(listed <= SWEEP_AT_LEAST, "{listed}");
         assert!(!kept.are_none());
     }
@@ -171,7 +173,7 @@ mod tests {
         for number in 100..10_000 {
             of(number, number);
         }
-        let listed = registry.0.lock().expect("no panic").limits.len();
+        let listed = registry.0.lock().limits.len();
         assert!(listed <= SWEEP_AT_LEAST, "{listed}");
         assert_eq!(place(&of(20_000, 1)), place(&kept[0]), "those in use are known");
     }

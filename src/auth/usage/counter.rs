@@ -1,13 +1,14 @@
 //! The uses of one key that are not written yet.
 
 use std::sync::{
-    Arc, Mutex, OnceLock, PoisonError,
+    Arc, OnceLock,
     atomic::{
         AtomicU32,
         Ordering::{Relaxed, SeqCst},
     },
 };
 
+use parking_lot::Mutex;
 use time::OffsetDateTime;
 
 use crate::{
@@ -117,7 +118,7 @@ impl KeyUses {
         // Suffices until the year 10136.
         let minute = (at.unix_timestamp() / 60) as u32;
         if self.noted.load(Relaxed) != minute && self.noted.swap(minute, Relaxed) != minute {
-            *self.lock_last() = Some(LastUse { at, from });
+            *self.last.lock() = Some(LastUse { at, from });
         }
     }
 
@@ -172,12 +173,7 @@ impl KeyUses {
 
     /// Takes the last use out.
     pub(super) fn take_last(&self) -> Option<(KeyId, LastUse)> {
-        self.lock_last().take().map(|last| (self.key, last))
-    }
-
-    fn lock_last(&self) -> std::sync::MutexGuard<'_, Option<LastUse>> {
-        // A panic while it was locked leaves a valid value.
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+        self.last.lock().take().map(|last| (self.key, last))
     }
 }
 

@@ -5,12 +5,13 @@ use std::{
     net::IpAddr,
     ops::RangeInclusive,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use time::OffsetDateTime;
 use tokio::sync::Mutex as AsyncMutex;
 
@@ -129,7 +130,7 @@ impl UsageWriter {
         if self.listed.load(Relaxed) >= self.settings.max_pending {
             return;
         }
-        let mut list = self.lock();
+        let mut list = self.list.lock();
         if list.keys.len() < self.settings.max_pending && key.list(hour) {
             list.keys.push_back((clock::now(), Arc::clone(key)));
             self.listed.store(list.keys.len(), Relaxed);
@@ -139,7 +140,7 @@ impl UsageWriter {
     /// Sets the counts of an earlier hour aside. If there is no room, they count for this hour.
     #[cold]
     fn turn(&self, key: &KeyUses, hour: u32) {
-        let mut list = self.lock();
+        let mut list = self.list.lock();
         if let Some(earlier) = key.turn(hour)
             && list.turned.len() < self.settings.max_pending
         {
@@ -214,7 +215,7 @@ impl UsageWriter {
     fn take(&self, due: Option<MonotonicTime>, keys: usize, turned: usize, number: i64) -> UsageBatch {
         // Allocated before taking the lock, which checks wait for.
         let (mut counts, mut last_uses) = (Vec::with_capacity(2 * keys + turned), Vec::with_capacity(keys));
-        let mut list = self.lock();
+        let mut list = self.list.lock();
         let rest = list.turned.len().saturating_sub(turned);
         counts.extend(list.turned.drain(rest..));
         self.turned.store(list.turned.len(), Relaxed);
@@ -266,11 +267,6 @@ impl UsageWriter {
     /// The declared tags.
     pub fn tags(&self) -> &UsageTags {
         &self.tags
-    }
-
-    fn lock(&self) -> MutexGuard<'_, List> {
-        // A panic while the list was locked leaves a valid list.
-        self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keyward::{
-    domain::{api_key::PepperFingerprint, ports::StoreError},
+    domain::{api_key::PepperFingerprint, escape::sql_name, ports::StoreError},
     store::{Delivery, Examination, Store, how_to_grant},
 };
 
@@ -164,7 +164,7 @@ fn transactions(seen: &Examination) -> Finding {
             CHECK,
             format!(
                 "none of its own has been open for an hour (this role may not see those of others: GRANT pg_read_all_stats TO {})",
-                seen.role
+                sql_name(&seen.role)
             ),
         );
     }

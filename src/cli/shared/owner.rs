@@ -31,10 +31,10 @@ pub(in crate::cli) struct WhichOwner {
 #[derive(clap::Args)]
 struct OwnerName {
     /// Whose: the `sub` of the owner's tokens (or their organisation).
-    #[arg(long, value_parser = values::subject)]
+    #[arg(long, value_parser = values::subject, allow_hyphen_values = true)]
     subject: Option<String>,
     /// The `iss` of the owner's tokens; jwt.issuer where it is not given.
-    #[arg(long, requires = "subject", value_parser = values::issuer)]
+    #[arg(long, requires = "subject", value_parser = values::issuer, allow_hyphen_values = true)]
     issuer: Option<String>,
 }
 

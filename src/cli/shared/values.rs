@@ -114,7 +114,9 @@ fn span(text: &str, shortest: Duration) -> Result<Duration, String> {
     }
 }
 
-/// A string within the limits of tokens' `sub` and `jti`.
+/// A string within the limits of tokens' `sub` and `jti`. Issuers choose these, and may begin them with a hyphen: their
+/// options have `allow_hyphen_values`. No others do, for an empty variable of a script would let `--reason` take the
+/// `--dry-run` behind it.
 pub(in crate::cli) fn subject(text: &str) -> Result<String, String> {
     identifier(text, 1).map(String::from)
 }

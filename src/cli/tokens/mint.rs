@@ -23,10 +23,10 @@ Examples:
   curl -X POST localhost:3000/v1/keys -H \"Authorization: Bearer $TOKEN\"")]
 pub(in crate::cli) struct Mint {
     /// Whom the token is about: its `sub`.
-    #[arg(long, value_parser = values::subject)]
+    #[arg(long, value_parser = values::subject, allow_hyphen_values = true)]
     subject: String,
     /// The organisation that they belong to, where jwt.tenant_claim is set.
-    #[arg(long, value_parser = values::subject)]
+    #[arg(long, value_parser = values::subject, allow_hyphen_values = true)]
     tenant: Option<String>,
     /// A right that it grants; may be repeated.
     #[arg(long, value_name = "SCOPE")]

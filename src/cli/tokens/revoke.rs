@@ -36,13 +36,13 @@ Examples:
 )]
 pub(in crate::cli) struct Revoke {
     /// The `jti` of a single token.
-    #[arg(long, value_name = "JTI", value_parser = values::subject)]
+    #[arg(long, value_name = "JTI", value_parser = values::subject, allow_hyphen_values = true)]
     token_id: Option<String>,
     /// The `sub` of the tokens of a subject.
-    #[arg(long, value_parser = values::subject)]
+    #[arg(long, value_parser = values::subject, allow_hyphen_values = true)]
     subject: Option<String>,
     /// The `iss` of the tokens; optional if the configuration has only one issuer.
-    #[arg(long, value_parser = values::issuer)]
+    #[arg(long, value_parser = values::issuer, allow_hyphen_values = true)]
     issuer: Option<String>,
     /// Only tokens of the subject that were issued before this time, or don't say when; now by default. An earlier time
     /// than before changes nothing.

@@ -70,15 +70,11 @@ impl Form {
     pub(crate) fn of(request: &HttpRequest, body: &Bytes, visitor: &Visitor) -> Result<Self, Fault> {
         let mut form = Self::of_search(request, body, visitor)?;
         let keyring = &visitor.console.issuer.keyring;
-        // JSON may write letters as escapes, which are gone when it was read.
-        let carried = |text: &str| {
-            let is_escaped = text.contains('\\');
-            let read = || serde_json::from_str::<serde_json::Value>(text).ok();
-            let unescaped = || is_escaped.then(read).flatten();
-            credential_in(text, keyring).or_else(|| credential_in(&unescaped()?.to_string(), keyring))
-        };
-        let carriers: BTreeMap<String, CarriedCredential> =
-            form.members.iter().filter_map(|(name, text)| Some((name.clone(), carried(text)?))).collect();
+        let carriers: BTreeMap<String, CarriedCredential> = form
+            .members
+            .iter()
+            .filter_map(|(name, text)| Some((name.clone(), credential_in(text, keyring)?)))
+            .collect();
         for (name, credential) in &carriers {
             let why = match credential {
                 CarriedCredential::Key => WHY_NOT.has_key,

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 const SECONDS: i64 = 3_600;
 
-/// How often an owner has changed keys lately, by the hour.
+/// How often an owner has changed keys lately, by the hour. A change that leaves a long event counts as several.
 #[derive(Clone, Debug)]
 pub struct OwnerChanges {
     /// The hour of the newest change: so many hours since 1970.
@@ -18,11 +18,6 @@ pub struct OwnerChanges {
 impl OwnerChanges {
     /// The hours that count: this one and the 24 before it, because any 24 hours lie within these.
     pub const HOURS: i32 = 25;
-
-    /// The hour of this instant.
-    pub fn hour_of(at: OffsetDateTime) -> i32 {
-        i32::try_from(at.unix_timestamp().div_euclid(SECONDS)).unwrap_or(i32::MAX)
-    }
 
     /// How long it is until fewer than `most` of them count.
     pub fn wait(&self, most: u32, now: OffsetDateTime) -> Duration {
@@ -47,10 +42,8 @@ mod tests {
     #[test]
     fn there_is_room_again_when_the_hour_no_longer_counts_without_which_there_are_fewer() {
         let now = datetime!(2026-11-30 12:15 UTC);
-        let wait = |changes: &[i32], most| {
-            let hour = OwnerChanges::hour_of(now);
-            OwnerChanges { hour, changes: changes.to_vec() }.wait(most, now)
-        };
+        let hour = i32::try_from(datetime!(2026-11-30 12:00 UTC).unix_timestamp() / SECONDS).expect("a number");
+        let wait = |changes: &[i32], most| OwnerChanges { hour, changes: changes.to_vec() }.wait(most, now);
         let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
         // Each of this hour may have been at its end, so they count until 24 hours after it.
         assert_eq!(wait(&[3], 3), minutes(45 + 24 * 60));
@@ -59,16 +52,5 @@ mod tests {
         let oldest = [&[2; 1][..], &[0; 23], &[1; 1]].concat();
         assert_eq!(wait(&oldest, 3), minutes(45));
         assert_eq!(wait(&oldest, 4), Duration::ZERO);
-    }
-
-    #[test]
-    fn hours_begin_on_the_hour_also_before_1970() {
-        let hours = [
-            datetime!(1969-12-31 23:59:59 UTC),
-            datetime!(1970-01-01 00:00 UTC),
-            datetime!(1970-01-01 00:59:59 UTC),
-            datetime!(1970-01-01 01:00 UTC),
-        ];
-        assert_eq!(hours.map(OwnerChanges::hour_of), [-1, 0, 0, 1]);
     }
 }

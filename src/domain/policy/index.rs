@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::{Asked, HostPattern, PathPattern, RequestPath, Rule, letters::folded, path::Part};
+use super::{Asked, HostPattern, PathPattern, RequestPath, Rule, path::Part};
 
 /// No match: larger than every position.
 const NONE: u32 = u32::MAX;
@@ -105,7 +105,7 @@ impl Node {
         node.first.get_or_insert(place);
         for part in &pattern.parts {
             node = match part {
-                Part::Exactly(text) => node.exactly.entry(folded(text).into()).or_default(),
+                Part::Exactly(own) => node.exactly.entry(own.folded().into()).or_default(),
                 Part::Any => node.any.get_or_insert_default(),
             };
             node.first.get_or_insert(place);
@@ -154,8 +154,8 @@ impl Covering<'_> {
         let Some((part, rest)) = parts.split_first() else {
             return if self.open { Some(()) } else { self.add(&node.ends) };
         };
-        if let Part::Exactly(text) = part
-            && let Some(node) = node.exactly.get(&*folded(text))
+        if let Part::Exactly(own) = part
+            && let Some(node) = node.exactly.get(own.folded())
         {
             self.look(node, rest)?;
         }

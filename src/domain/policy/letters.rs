@@ -17,10 +17,11 @@ pub(super) fn folded(text: &str) -> Cow<'_, str> {
             Cow::Borrowed(text)
         };
     }
-    // A second time, because the results of the first mapping may decompose further.
-    let once: String = without_case(text.nfkd()).collect();
+    // A second time, because the results of the first mapping may decompose further, and accents get their order once
+    // nothing invisible stands between them.
+    let once: String = without_case(text.nfkd()).filter(|letter| !is_ignorable(*letter)).collect();
     let mut folded = String::with_capacity(once.len());
-    for letter in without_case(once.nfkd()).filter(|letter| !is_ignorable(*letter)) {
+    for letter in without_case(once.nfkd()) {
         // The dot belongs to a lowercase i, but not to an uppercase one.
         if letter != '\u{307}' || !folded.ends_with('i') {
             folded.push(letter);
@@ -71,6 +72,7 @@ mod tests {
             ("orders", "or\u{200b}ders"),
             ("orders", "or\u{ad}ders"),
             ("orders", "orders\u{fe0f}"),
+            ("e\u{323}\u{301}", "e\u{301}\u{200b}\u{323}"),
         ] {
             assert_eq!(folded(one), folded(other), "{one} and {other}");
         }

@@ -147,8 +147,28 @@ pub struct PathPattern {
 /// A segment of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    Exactly(Box<str>),
+    Exactly(Segment),
     Any,
+}
+
+/// A literal segment. Its folded form is made once, because a long policy compares it with those of many other rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Segment {
+    pub(super) text: Box<str>,
+    /// None where it is the text itself.
+    folded: Option<Box<str>>,
+}
+
+impl Segment {
+    fn new(text: Cow<'_, str>) -> Self {
+        let folded = Some(folded(&text)).filter(|folded| **folded != *text).map(Box::from);
+        Self { text: text.into(), folded }
+    }
+
+    /// The case-folded text, for comparisons.
+    pub(super) fn folded(&self) -> &str {
+        self.folded.as_deref().unwrap_or(&self.text)
+    }
 }
 
 /// The text is not a valid pattern.
@@ -217,7 +237,7 @@ impl PathPattern {
         let all = self.parts.iter().all(|own| match (own, of_path.next()) {
             (_, None) => false,
             (Part::Any, Some(_)) => true,
-            (Part::Exactly(own), Some(part)) => same(own, part),
+            (Part::Exactly(own), Some(part)) => same(&own.text, part),
         });
         all && (self.open || of_path.next().is_none())
     }
@@ -230,7 +250,7 @@ impl Part {
             "**" => Err(InvalidPattern::OpenMiddle),
             text if text.contains('*') => Err(InvalidPattern::StarWithin),
             text => match decoded(text)? {
-                part if is_clear(&part) => Ok(Self::Exactly(part.into())),
+                part if is_clear(&part) => Ok(Self::Exactly(Segment::new(part))),
                 _ => Err(InvalidPattern::Unclear),
             },
         }

@@ -16,7 +16,7 @@ pub use self::hand_over::{
     RETURN_ADDRESS_MAX_BYTES, ReturnAddress,
 };
 use crate::domain::{
-    api_key::Keyring, audit::Actor, credential_in_text::has_credential_form_in, owner::Owner, scope::Scopes,
+    api_key::Keyring, audit::Actor, credential_in_text::without_controls, owner::Owner, scope::Scopes,
     secret::SecretString,
 };
 
@@ -176,10 +176,7 @@ impl SessionSecret {
 
 /// What a browser says of itself, as it may be stored and shown. A program that takes the place of one may say anything.
 pub fn browser(user_agent: &str) -> Option<String> {
-    let mut text: String = user_agent.chars().filter(|letter| !letter.is_control()).collect();
-    if has_credential_form_in(&text) {
-        return Some(HIDDEN_BROWSER.to_owned());
-    }
+    let Some(mut text) = without_controls(user_agent) else { return Some(HIDDEN_BROWSER.to_owned()) };
     while text.len() > BROWSER_MAX_BYTES {
         text.pop();
     }

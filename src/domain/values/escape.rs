@@ -1,5 +1,5 @@
 //! Escapes the text of strangers for logs, messages and terminals, so that it stays on one line, commands no terminal,
-//! and is read in the order in which it is written.
+//! and is read in the order in which it is written; and what people are told to run as SQL.
 
 use std::fmt::Write;
 
@@ -40,6 +40,16 @@ pub fn escaped_json(json: &str) -> String {
     escaped
 }
 
+/// A name as SQL has it. Always quoted: which words are reserved depends on the version of the server.
+pub fn sql_name(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A text as SQL has it.
+pub fn sql_text(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
 /// Appends one character, escaped if necessary.
 fn push(character: char, escaped: &mut String) {
     if character.is_control() || is_invisible(character) {
@@ -71,6 +81,12 @@ mod tests {
         {
             assert_eq!(escaped(text), text);
         }
+    }
+
+    #[test]
+    fn names_and_texts_of_sql_are_quoted_whatever_they_are() {
+        assert_eq!((sql_name("user"), sql_name(r#"a"b"#)), (r#""user""#.to_owned(), r#""a""b""#.to_owned()));
+        assert_eq!((sql_text("user"), sql_text("it's")), ("'user'".to_owned(), "'it''s'".to_owned()));
     }
 
     #[test]

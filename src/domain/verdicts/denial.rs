@@ -121,9 +121,10 @@ pub enum PublicDenial {
     InsufficientScope(&'static str),
     /// The credential is valid, but has used up what it may (RFC 6585 §4), for so many seconds, if it is known.
     RateLimited(Option<u32>),
-    /// The policy does not allow the request, whatever scopes a credential has; or the owner is disabled whose token
-    /// asks for what needs rights on Keyward itself.
+    /// The policy does not allow the request, whatever scopes a credential has.
     NotAllowed,
+    /// The token is valid and carries rights on Keyward itself, but its owner is disabled.
+    RightsOfDisabledOwner,
 }
 
 impl Denial {
@@ -198,8 +199,8 @@ impl Denial {
             | Self::OtherEnvironment
             | Self::NoRule
             | Self::RequestUnknown
-            | Self::RequestUnclear
-            | Self::RightsOfDisabledOwner => PublicDenial::NotAllowed,
+            | Self::RequestUnclear => PublicDenial::NotAllowed,
+            Self::RightsOfDisabledOwner => PublicDenial::RightsOfDisabledOwner,
             _ => PublicDenial::InvalidCredential,
         }
     }

@@ -24,7 +24,9 @@ impl CredentialKind {
             PublicDenial::InvalidRequest => r#", error="invalid_request""#.to_owned(),
             PublicDenial::InvalidCredential => r#", error="invalid_token""#.to_owned(),
             // Another credential of this kind would be refused too.
-            PublicDenial::NotAllowed | PublicDenial::RateLimited(_) => String::new(),
+            PublicDenial::NotAllowed | PublicDenial::RightsOfDisabledOwner | PublicDenial::RateLimited(_) => {
+                String::new()
+            }
             PublicDenial::InsufficientScope(scope) => return self.challenge_for_scopes(scope),
         };
         format!(r#"{} realm="keyward"{error}"#, self.scheme())

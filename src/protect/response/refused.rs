@@ -84,6 +84,13 @@ impl Cause {
                         "Not allowed here",
                         "The credential is valid, but must not be used for this request. Ask the operator.",
                     ),
+                    PublicDenial::RightsOfDisabledOwner => (
+                        StatusCode::FORBIDDEN,
+                        "not_allowed",
+                        "Not allowed here",
+                        "The owner of the token is disabled, so it gives no rights on Keyward itself. Another \
+                         administrator can enable the owner, and so can the operator with `keyward owners enable`.",
+                    ),
                 }
             }
         };

@@ -1,10 +1,8 @@
 //! Reads what all parts of a replica count, and writes it under the names of `telemetry::metrics::table`.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
+use parking_lot::{Mutex, MutexGuard};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -73,9 +71,8 @@ impl Samples {
         .await;
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(OffsetDateTime, Sample)>> {
-        // A sample is replaced as a whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Option<(OffsetDateTime, Sample)>> {
+        self.0.lock()
     }
 }
 

@@ -10,13 +10,14 @@ mod rows;
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use time::OffsetDateTime;
 use tokio::time::Instant;
@@ -190,7 +191,7 @@ impl Announcer {
             let servers = Arc::clone(servers);
             self.store.runtime.spawn(async move { servers.look_beyond().await });
         }
-        let tried = self.store.tried_listener.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let tried = self.store.tried_listener.lock().take();
         let mut listener = match tried {
             Some(listener) => listener,
             None => new_listener(&self.store).await?,
@@ -202,7 +203,7 @@ impl Announcer {
         }
         let query = sqlx::query_scalar!(r#"SELECT pg_postmaster_start_time() AS "server!""#);
         let server = query.fetch_one(&mut listener).await?;
-        *self.listens_to.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
+        *self.listens_to.lock() = Some(server);
         listener.listen_all(channels.all()).await?;
         Ok(listener)
     }

@@ -1,10 +1,8 @@
 //! Whether earlier versions must be told, too.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use parking_lot::Mutex;
 use sqlx::{PgConnection, postgres::types::PgInterval};
 use tokio::time::Instant;
 
@@ -34,7 +32,7 @@ impl Older {
     }
 
     pub(super) fn may_listen(&self) -> bool {
-        let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let heard = *self.heard.lock();
         self.may_run_still() || heard.is_some_and(|at| at.elapsed() < LONGEST_LEASE)
     }
 
@@ -44,7 +42,7 @@ impl Older {
             _ => false,
         };
         if is_older {
-            *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+            *self.heard.lock() = Some(Instant::now());
         }
     }
 }

@@ -1,9 +1,6 @@
 //! The rows of replicas: heartbeats in the table `replicas`, acknowledgements in the table of that name.
 
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::atomic::Ordering, time::Duration};
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -120,7 +117,7 @@ impl Announcer {
             None => self.write_and_tell(heartbeat, pulse_after, greets, &mut connection).await?,
         };
         // Whoever could repeat there what is said here would give us a lease for nothing.
-        if lock(&self.listens_to).is_some_and(|server| server != beaten.server) {
+        if self.listens_to.lock().is_some_and(|server| server != beaten.server) {
             self.store.servers.moved.notify_one();
             let why = "the heartbeat has reached another server than the one that is listened to";
             return Err(StoreError::Unavailable(why.to_owned()));
@@ -194,9 +191,9 @@ impl Announcer {
     async fn forget_the_silent(&self) -> Result<(), StoreError> {
         let mut connection = self.store.heartbeats.tentative().await?;
         self.older.may_run(!none_is_from_before(CHANNELS_SINCE, &mut connection).await?);
-        let before = std::mem::take(&mut *lock(&self.sequences));
+        let before = std::mem::take(&mut *self.sequences.lock());
         let rows = sqlx::query!("SELECT id, sequence FROM replicas").fetch_all(&mut *connection).await?;
-        *lock(&self.sequences) = rows.into_iter().map(|row| (row.id, row.sequence)).collect();
+        *self.sequences.lock() = rows.into_iter().map(|row| (row.id, row.sequence)).collect();
         if before.is_empty() {
             return Ok(connection.finish().await?);
         }
@@ -262,7 +259,7 @@ impl Announcer {
 
     /// The changes of the row with these too. A change whose acknowledgement failed may be in it already.
     fn row_with(&self, changes: &[ChangeId]) -> Vec<i64> {
-        let (mut acknowledged, now) = (lock(&self.acknowledged), Instant::now());
+        let (mut acknowledged, now) = (self.acknowledged.lock(), Instant::now());
         acknowledged.retain(|(since, _)| now.duration_since(*since) < ACKNOWLEDGED_FOR);
         acknowledged.extend(changes.iter().map(|change| (now, row_id(*change))));
         let too_many = acknowledged.len().saturating_sub(ACKNOWLEDGED_MAX);
@@ -328,11 +325,6 @@ async fn rewrite_acknowledged(
         changes,
     );
     Ok(query.execute(connection).await?.rows_affected() > 0)
-}
-
-fn lock<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic in between leaves a valid list.
-    list.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A change as a row has it.

@@ -8,7 +8,7 @@ use sqlx::{
 };
 
 use super::session_settings::{PAST_POOLERS, Unfit};
-use crate::domain::ports::StoreError;
+use crate::domain::{escape::sql_name, ports::StoreError};
 
 /// The settings of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,8 +151,8 @@ impl ConnectFailure {
                 Self::for_good(format!("{url}: {server} does not let the role {user} connect to the database {database}"))
                     .remedied(format!(
                         "Let the owner of the database run: GRANT CONNECT ON DATABASE {} TO {}",
-                        identifier(database),
-                        identifier(user)
+                        sql_name(database),
+                        sql_name(user)
                     ))
             }
             "42501" => Self::for_good(format!("{url}: the role {user} lacks a privilege: {message}")).remedied(
@@ -177,9 +177,9 @@ impl ConnectFailure {
                 .remedied("Wait until it has started or recovered"),
             "53300" => {
                 let limit = if message.contains("for role") {
-                    format!("its limit (ALTER ROLE {} CONNECTION LIMIT …)", identifier(user))
+                    format!("its limit (ALTER ROLE {} CONNECTION LIMIT …)", sql_name(user))
                 } else if message.contains("for database") {
-                    format!("its limit (ALTER DATABASE {} CONNECTION LIMIT …)", identifier(database))
+                    format!("its limit (ALTER DATABASE {} CONNECTION LIMIT …)", sql_name(database))
                 } else {
                     "max_connections there".to_owned()
                 };
@@ -260,13 +260,6 @@ fn how_to_give(_: &str) -> String {
 fn is_of_connecting(error: &dyn DatabaseError) -> bool {
     let error = error.try_downcast_ref::<PgDatabaseError>();
     error.and_then(PgDatabaseError::routine) == Some("CheckMyDatabase")
-}
-
-/// A name as SQL has it: quoted unless it means the same without.
-fn identifier(name: &str) -> String {
-    let is_plain = name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
-        && name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_');
-    if is_plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 
 fn server(options: &PgConnectOptions) -> String {

@@ -6,10 +6,11 @@
 use std::{
     io,
     ops::{Deref, DerefMut},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use sqlx::{Connection, Error, PgConnection, postgres::PgConnectOptions};
 use tokio::{
     runtime::Handle,
@@ -107,14 +108,14 @@ impl Pool {
 
     /// The open connections, and those of them that nobody uses.
     pub(in crate::store) fn open_and_idle(&self) -> (u32, u32) {
-        let idle = u32::try_from(lock(&self.idle).len()).unwrap_or(u32::MAX);
+        let idle = u32::try_from(self.idle.lock().len()).unwrap_or(u32::MAX);
         let free = u32::try_from(self.places.available_permits()).unwrap_or(u32::MAX);
         (self.most.saturating_sub(free) + idle, idle)
     }
 
     /// Directs the pool to another server.
     pub(in crate::store) fn set_options(&self, options: PgConnectOptions) {
-        *lock(&self.options) = options;
+        *self.options.lock() = options;
     }
 
     /// A connection, which is closed if it is dropped amid its work.
@@ -149,7 +150,7 @@ impl Pool {
         let all = timeout(self.patience, self.places.acquire_many(self.most)).await;
         self.places.close();
         drop(all);
-        let idle = std::mem::take(&mut *lock(&self.idle));
+        let idle = std::mem::take(&mut *self.idle.lock());
         for Kept { connection, .. } in idle {
             let _ = timeout(self.patience, connection.close()).await;
         }
@@ -167,7 +168,7 @@ impl Pool {
     }
 
     fn last_idle(&self) -> Option<Kept> {
-        lock(&self.idle).pop()
+        self.idle.lock().pop()
     }
 
     /// This connection, unless it is too old or lost. One to a server that was left would fail once, after the
@@ -177,7 +178,7 @@ impl Pool {
         if age >= LASTS || !self.servers.is_current(age) {
             return None;
         }
-        let was_suspected = lock(&self.suspected).is_some_and(|at| kept.since <= at);
+        let was_suspected = self.suspected.lock().is_some_and(|at| kept.since <= at);
         let is_trusted = kept.since.elapsed() < TRUSTED_FOR && !was_suspected;
         (is_trusted || kept.connection.ping().await.is_ok()).then_some(kept)
     }
@@ -185,7 +186,7 @@ impl Pool {
     /// A new connection. Tries again while the server does not accept any, which its caller limits.
     async fn open(&self) -> Result<PgConnection, Error> {
         loop {
-            let options = lock(&self.options).clone();
+            let options = self.options.lock().clone();
             match PgConnection::connect_with(&options).await {
                 Err(error) if may_be_starting(&error) => tokio::time::sleep(PAUSE).await,
                 result => return result,
@@ -195,7 +196,7 @@ impl Pool {
 
     fn give_back(&self, connection: PgConnection, opened: Instant) {
         let since = Instant::now();
-        let mut idle = lock(&self.idle);
+        let mut idle = self.idle.lock();
         let needless = idle.iter().take_while(|kept| since - kept.since > KEPT_IDLE_FOR).count();
         // Closed after the lock.
         let _needless: Vec<_> = idle.drain(..needless).collect();
@@ -206,7 +207,7 @@ impl Pool {
     }
 
     fn suspect(&self) {
-        *lock(&self.suspected) = Some(Instant::now());
+        *self.suspected.lock() = Some(Instant::now());
     }
 }
 
@@ -283,7 +284,7 @@ impl Drop for Taken {
                 match timeout(pool.patience, clear).await {
                     Ok(Ok(true)) => pool.give_back(connection, opened),
                     // A session keeps the default that it began with, also after it was set back.
-                    Ok(Ok(false)) => lock(&pool.idle).clear(),
+                    Ok(Ok(false)) => pool.idle.lock().clear(),
                     _ => pool.suspect(),
                 }
                 drop(place);
@@ -324,9 +325,4 @@ async fn leave_transaction(connection: &mut PgConnection, is_known: bool) -> Res
 async fn may_write(connection: &mut PgConnection) -> Result<bool, Error> {
     let query = sqlx::query_scalar("SELECT current_setting('default_transaction_read_only') = 'off'");
     query.fetch_one(connection).await
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // Nothing that may panic happens under the lock.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -8,13 +8,11 @@
 //! does not answer in time, another one that commits is chosen instead.
 
 use std::{
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 
@@ -112,13 +110,13 @@ impl Servers {
     /// Whether a connection of this age was made to the chosen server. Its age counts from when it was made, which may
     /// have taken as long as we are patient.
     pub(in crate::store) fn is_current(&self, age: Duration) -> bool {
-        let left_at = *self.left_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let left_at = *self.left_at.lock();
         left_at.is_none_or(|left_at| age + self.patience < left_at.elapsed())
     }
 
     fn choose(&self, number: usize) {
         if self.chosen.swap(number, Ordering::Relaxed) != number {
-            *self.left_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+            *self.left_at.lock() = Some(Instant::now());
             self.moved.notify_one();
             tracing::info!(host = self.candidates[number].get_host(), "another database server is the primary now");
         }
@@ -215,7 +213,7 @@ impl Servers {
             drop(self.connect().await);
             *last = Some(Instant::now());
         }
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.failure.lock().clone()
     }
 
     /// The chosen server has not answered in time: looks, at a limited rate, for another one that commits. Its commits
@@ -237,6 +235,6 @@ impl Servers {
     }
 
     fn set_failure(&self, failure: Option<ConnectFailure>) {
-        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+        *self.failure.lock() = failure;
     }
 }

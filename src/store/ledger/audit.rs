@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use ipnet::IpNet;
 use rand::Rng;
+use serde_json::{Map, Value};
 use sqlx::{PgConnection, types::Json};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -30,10 +31,7 @@ pub(in crate::store) async fn write(
     let keys: Vec<Option<Uuid>> = if keys.is_empty() { vec![None] } else { keys.iter().copied().map(Some).collect() };
     let ids: Vec<Uuid> = keys.iter().map(|_| event_id(at)).collect();
     let actor = ActorColumns::of(&author.actor);
-    let mut details = Cow::Borrowed(&event.details);
-    if let Some(by) = &author.handed_over_by {
-        details.to_mut().insert("handedOverBy".to_owned(), by.to_json());
-    }
+    let details = details(author, event);
     let query = sqlx::query!(
         "INSERT INTO audit_events (id, at, action, key_id, issuer, subject, actor_kind, actor_issuer, actor_subject,
                                    actor_key_id, address, request_id, details)
@@ -54,6 +52,15 @@ pub(in crate::store) async fn write(
         Json(&*details) as _,
     );
     query.execute(connection).await.map(drop)
+}
+
+/// The details of an event as they are stored.
+pub(super) fn details<'a>(author: &Author, event: &'a Event) -> Cow<'a, Map<String, Value>> {
+    let mut details = Cow::Borrowed(&event.details);
+    if let Some(by) = &author.handed_over_by {
+        details.to_mut().insert("handedOverBy".to_owned(), by.to_json());
+    }
+    details
 }
 
 /// A UUIDv7 with this timestamp (RFC 9562 §5.7).

@@ -1,5 +1,7 @@
 //! Bringing the schema up to date.
 
+use std::time::Duration;
+
 use sqlx::{
     Connection, PgConnection,
     migrate::{Migrate, MigrateError},
@@ -7,7 +9,7 @@ use sqlx::{
 };
 
 use super::{
-    MIGRATIONS, has_migrations, limit_lock_waits, newest_migration,
+    LOCK_TIMEOUT_MS, MIGRATIONS, has_migrations, limit_lock_waits, newest_migration,
     waits::{exclude_others, is_lock_timeout},
 };
 use crate::{
@@ -16,7 +18,13 @@ use crate::{
         Store,
         connections::{failure::ConnectFailure, opening::OpenError, servers::Servers},
     },
+    telemetry::outage::Trouble,
 };
+
+/// The pauses between attempts to get the lock that a migration needs: the first, and the longest of those that follow,
+/// of which each is twice the one before. In a pause, whoever came after the attempt gets what they need.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,10 +37,11 @@ pub struct Migrated {
 
 impl Store {
     /// Applies migrations, creates the audit's partitions for the coming months, and drops those that are too old. Safe
-    /// when many replicas do it at once: sqlx holds an advisory lock, and later replicas find nothing left to do. No
-    /// timeout interrupts a slow migration or the wait for another replica; whoever holds a lock that it waits for is
-    /// logged. Only the audit is left for the next time if somebody is reading it. A database that is read-only and has
-    /// all migrations is left as it is.
+    /// when many replicas do it at once: the first holds an advisory lock, and later replicas find nothing left to do.
+    /// No timeout interrupts a slow migration or the wait for another replica; whoever holds a lock that it waits for is
+    /// logged. A migration that doesn't get a lock is tried again until it does, so that whoever serves goes on. Only
+    /// the audit is left for the next time if somebody is reading it. A database that is read-only and has all
+    /// migrations is left as it is.
     ///
     /// Connects with `database.migrate_url`. If that is another role, it grants the service's role what it needs.
     /// Without that address, it takes a connection of the service, or connects with `database.listen_url` if a pooler
@@ -72,12 +81,71 @@ impl Store {
         let before = self.demand_one_place(connection, servers).await?;
         let session = sqlx::query_scalar!(r#"SELECT pg_backend_pid() AS "pid!""#).fetch_one(&mut *connection).await;
         let session = session.map_err(|error| servers.explain_chosen(&error))?;
-        let result = self.telling_of_waits(session, bring_up_to_date(connection, service, audit)).await;
+        let result = self.bring_up_to_date(connection, session, service, audit).await;
         let done = result.map_err(|error| why_not_migrated(&error, servers))?;
         if before.is_none() {
             self.demand_one_place(connection, servers).await?;
         }
         Ok(done)
+    }
+
+    async fn bring_up_to_date(
+        &self,
+        connection: &mut PgConnection,
+        session: i32,
+        service: Option<String>,
+        audit: &Audit,
+    ) -> Result<Migrated, MigrateError> {
+        // Migrations may take any time; the session's timeout is meant for the service's statements.
+        sqlx::query!("SELECT set_config('statement_timeout', '0', false)").fetch_one(&mut *connection).await?;
+        let mut applied = 0;
+        if !has_all_migrations(connection).await? {
+            applied = self.apply(connection, session).await?;
+        } else if is_read_only(connection).await? {
+            tracing::warn!(
+                "the database is read-only: nothing is migrated, as the schema is up to date, and checks go on; the audit's \
+                 partitions and audit.retention are left as they are. Run `keyward migrate` once it takes changes"
+            );
+            return Ok(Migrated { applied, newest: newest_migration(connection).await? });
+        }
+        self.telling_of_waits(session, see_to_audit(connection, service, audit)).await?;
+        Ok(Migrated { applied, newest: newest_migration(connection).await? })
+    }
+
+    /// Applies what is missing, and counts it. What another process applies at the same time is not counted: the
+    /// migrator's lock is held meanwhile. Where this fails, the connection is closed, which releases it.
+    async fn apply(&self, connection: &mut PgConnection, session: i32) -> Result<u64, MigrateError> {
+        self.telling_of_waits(session, connection.lock()).await?;
+        let before = count(connection).await?;
+        limit_lock_waits_of_session(connection, LOCK_TIMEOUT_MS).await?;
+        let (trouble, mut pause) = (Trouble::default(), FIRST_PAUSE);
+        loop {
+            // The same as `run`, whose future the compiler does not recognise as `Send`. It skips what was applied.
+            let run = MIGRATIONS.run_direct(None, &mut *connection, false);
+            let (result, held_by) = self.noting_blockers(session, run).await;
+            let Some(migration) = waits_for_lock(&result) else {
+                result?;
+                break;
+            };
+            // Rolls back now, and not with the next statement.
+            connection.ping().await?;
+            trouble.tell(&migration, |repeated| {
+                let held_by = held_by.unwrap_or_else(|| "unknown".to_owned());
+                tracing::warn!(
+                    migration,
+                    held_by,
+                    repeated,
+                    "a migration waits for a lock; it is tried again until it gets it, and lets others pass in between. If \
+                     the holder is a backup, let it end first; else end it with SELECT pg_terminate_backend(…)"
+                );
+            });
+            tokio::time::sleep(pause).await;
+            pause = LONGEST_PAUSE.min(pause * 2);
+        }
+        limit_lock_waits_of_session(connection, 0).await?;
+        let after = count(connection).await?;
+        connection.unlock().await?;
+        Ok((after - before).unsigned_abs())
     }
 }
 
@@ -96,23 +164,11 @@ fn why_not_migrated(error: &MigrateError, servers: &Servers) -> ConnectFailure {
     }
 }
 
-async fn bring_up_to_date(
+async fn see_to_audit(
     connection: &mut PgConnection,
     service: Option<String>,
     audit: &Audit,
-) -> Result<Migrated, MigrateError> {
-    // Migrations may take any time; the session's timeout is meant for the service's statements.
-    sqlx::query!("SELECT set_config('statement_timeout', '0', false)").fetch_one(&mut *connection).await?;
-    let mut applied = 0;
-    if !has_all_migrations(connection).await? {
-        applied = apply(connection).await?;
-    } else if is_read_only(connection).await? {
-        tracing::warn!(
-            "the database is read-only: nothing is migrated, as the schema is up to date, and checks go on; the audit's \
-             partitions and audit.retention are left as they are. Run `keyward migrate` once it takes changes"
-        );
-        return Ok(Migrated { applied, newest: newest_migration(connection).await? });
-    }
+) -> Result<(), MigrateError> {
     let keep = audit.retention.map(|span| PgInterval {
         months: 0,
         days: i32::try_from(span.as_secs() / 86_400).unwrap_or(i32::MAX),
@@ -142,19 +198,22 @@ async fn bring_up_to_date(
         result => result?,
     }
     transaction.commit().await?;
-    Ok(Migrated { applied, newest: newest_migration(connection).await? })
+    Ok(())
 }
 
-/// Applies what is missing, and counts it. What another process applies at the same time is not counted: the migrator's lock
-/// is held meanwhile. Where this fails, the connection is closed, which releases it.
-async fn apply(connection: &mut PgConnection) -> Result<u64, MigrateError> {
-    connection.lock().await?;
-    let before = count(connection).await?;
-    // The same as `run`, whose future the compiler does not recognise as `Send`.
-    MIGRATIONS.run_direct(None, &mut *connection, false).await?;
-    let after = count(connection).await?;
-    connection.unlock().await?;
-    Ok((after - before).unsigned_abs())
+/// Limits how long each statement of this session waits for a lock; 0 for no limit.
+async fn limit_lock_waits_of_session(connection: &mut PgConnection, milliseconds: u32) -> Result<(), sqlx::Error> {
+    let limit = format!("{milliseconds}ms");
+    sqlx::query!("SELECT set_config('lock_timeout', $1, false)", limit).fetch_one(connection).await.map(drop)
+}
+
+/// The migration that did not get a lock in time, if that is why this failed; 0 for the table of migrations.
+fn waits_for_lock(result: &Result<(), MigrateError>) -> Option<i64> {
+    match result {
+        Err(MigrateError::ExecuteMigration(error, migration)) => is_lock_timeout(error).then_some(*migration),
+        Err(MigrateError::Execute(error)) => is_lock_timeout(error).then_some(0),
+        _ => None,
+    }
 }
 
 /// How many migrations were applied.

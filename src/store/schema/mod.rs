@@ -24,7 +24,10 @@ use super::{
 };
 use crate::{
     config::{Audit, Database},
-    domain::ports::{StoreError, health::Health},
+    domain::{
+        escape::sql_text,
+        ports::{StoreError, health::Health},
+    },
 };
 
 /// The migrations, embedded in the program. Unknown migrations belong to a newer version of Keyward. This version must
@@ -32,12 +35,14 @@ use crate::{
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrations = sqlx::migrate!();
     migrations.set_ignore_missing(true);
+    // The lock is taken here, once for all attempts.
+    migrations.set_locking(false);
     migrations
 });
 
-/// How long the maintenance of the audit's partitions waits for a lock on the whole of `audit_events`. Writers of
-/// events queue behind it, so this must be far shorter than the time limit of a statement.
-const AUDIT_LOCK_TIMEOUT_MS: u32 = 300;
+/// How long migrations, and the maintenance of the audit's partitions, wait for a lock on the whole of a table. Everybody
+/// who uses it queues behind them, so this must be far shorter than the time limit of a statement and than a lease.
+const LOCK_TIMEOUT_MS: u32 = 300;
 
 /// PostgreSQL's code for a missing right.
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
@@ -156,7 +161,8 @@ pub(super) async fn seen(connection: &mut PgConnection) -> Result<Seen, sqlx::Er
 pub fn how_to_grant(role: &str) -> String {
     format!(
         "Run `keyward migrate` with database.migrate_url, which grants it what it needs, or as the owner of the tables: SELECT \
-         grant_to_service('{role}')"
+         grant_to_service({})",
+        sql_text(role)
     )
 }
 
@@ -178,7 +184,7 @@ async fn newest_migration(connection: &mut PgConnection) -> Result<i64, sqlx::Er
 
 /// Limits the wait for locks on the audit's tables within this transaction.
 pub(super) async fn limit_lock_waits(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    set_lock_timeout(connection, AUDIT_LOCK_TIMEOUT_MS).await
+    set_lock_timeout(connection, LOCK_TIMEOUT_MS).await
 }
 
 /// Limits the wait for any lock within this transaction; 0 for no limit.

@@ -12,6 +12,8 @@ use crate::{domain::ports::StoreError, store::Store};
 const LOOKS_EVERY: Duration = Duration::from_secs(2);
 /// One of so many looks in a row that find a wait is logged: the first, and then one in a minute.
 const LOOKS_PER_LINE: u32 = 30;
+/// How often to look who holds what a migration waits for: several times before it gives up.
+const NOTES_EVERY: Duration = Duration::from_millis(100);
 /// How long to wait for the advisory lock of the audit's upkeep. Who has it for a good reason waits for no lock for
 /// more than a fraction of a second; a stranger may hold it for ever.
 const AUDIT_LOCK_PATIENCE_MS: u32 = 5_000;
@@ -35,11 +37,25 @@ impl Store {
             if looks.is_multiple_of(LOOKS_PER_LINE) {
                 tracing::warn!(
                     held_by,
-                    "bringing the schema up to date waits for a lock. If its holder is neither another replica that does \
-                     the same nor a backup, end it with SELECT pg_terminate_backend(…), and revoke that role's CONNECT"
+                    "bringing the schema up to date waits for a lock. If its holder is not another replica that does the \
+                     same, end it with SELECT pg_terminate_backend(…), and revoke that role's CONNECT"
                 );
             }
             looks += 1;
+        }
+    }
+
+    /// Does this work of a session, which waits for a lock only for a moment, and says who held that.
+    pub(super) async fn noting_blockers<T>(&self, session: i32, work: impl Future<Output = T>) -> (T, Option<String>) {
+        let mut work = pin!(work);
+        let mut noted = None;
+        loop {
+            if let Ok(done) = timeout(NOTES_EVERY, work.as_mut()).await {
+                return (done, noted);
+            }
+            // Work that can't be asked about goes on all the same.
+            let seen = timeout(LOOKS_EVERY, self.blockers(session)).await;
+            noted = seen.ok().and_then(Result::ok).flatten().or(noted);
         }
     }
 

@@ -145,6 +145,13 @@ fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
         Reason::Denied(_, PublicDenial::InsufficientScope(scope)) if !scope.is_empty() => {
             format!("The credential lacks the scope {scope}.")
         }
+        // The meaning of their code is that of both.
+        Reason::Denied(_, PublicDenial::NotAllowed) => {
+            return Some("The policy of /v1/authorize does not allow this request with this credential.".into());
+        }
+        Reason::Denied(kind, denial @ PublicDenial::RightsOfDisabledOwner) => {
+            return Some(Cause::Denied(*kind, *denial).row().what_to_do.into());
+        }
         Reason::Limited(_, seconds, report) => exhausted(*seconds, report),
         Reason::InsufficientScopes(_, scopes) => scopes.in_words(),
         Reason::InvalidJson(fault) => match fault {

@@ -97,6 +97,7 @@ mod tests {
             denied(PublicDenial::InsufficientScope("")),
             Reason::InsufficientScopes(CredentialKind::Either, NeededScopes::default()),
             denied(PublicDenial::NotAllowed),
+            denied(PublicDenial::RightsOfDisabledOwner),
             denied(PublicDenial::RateLimited(Some(1))),
             Reason::InvalidJson(Fault::Missing),
             Reason::InvalidJson(Fault::NotAnObject("array")),

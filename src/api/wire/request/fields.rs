@@ -17,7 +17,7 @@ use crate::{
     },
     auth::strict_json,
     domain::{
-        credential_in_text::{CarriedCredential, credential_in, credential_in_names_of},
+        credential_in_text::{CarriedCredential, credential_in_json, credential_in_names_of},
         owner::Owner,
         timestamp,
     },
@@ -113,8 +113,7 @@ impl Fields {
         match self.members.remove(name)? {
             Value::Null => Some(None),
             value => {
-                // JSON writes no letter of a key or a token otherwise.
-                let carried = self.credential_in(&value.to_string());
+                let carried = self.credential_in(&value);
                 // A field that is about tokens knows better what to do about a whole one.
                 let read = if carried == Some(CarriedCredential::Key) { Ok(None) } else { read(value).map(Some) };
                 match (read, carried) {
@@ -136,9 +135,9 @@ impl Fields {
         }
     }
 
-    /// The credential in a text that would be kept.
-    fn credential_in(&self, text: &str) -> Option<CarriedCredential> {
-        self.services.as_ref().and_then(|services| credential_in(text, &services.issuer.keyring))
+    /// The credential in a value that would be kept.
+    fn credential_in(&self, value: &Value) -> Option<CarriedCredential> {
+        self.services.as_ref().and_then(|services| credential_in_json(value, &services.issuer.keyring))
     }
 
     /// Takes note of a credential in the names of an owner, which an id hides in base64.

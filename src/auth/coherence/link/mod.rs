@@ -7,12 +7,9 @@ mod announced;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{pin::pin, sync::Arc, time::Duration};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     sync::{Mutex as AsyncMutex, watch},
     time::MissedTickBehavior,
@@ -320,8 +317,7 @@ impl Link {
     }
 
     fn replica(&self) -> MutexGuard<'_, Replica> {
-        // Held for a few instructions, and never across I/O. A panic in between leaves a state whose worst effect is a
-        // longer wait.
-        self.replica.lock().unwrap_or_else(PoisonError::into_inner)
+        // Held for a few instructions, and never across I/O.
+        self.replica.lock()
     }
 }

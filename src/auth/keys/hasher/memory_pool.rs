@@ -1,8 +1,7 @@
 //! Reuses memory blocks. Fresh memory for each hash causes page faults that cost a tenth of the hash.
 
-use std::sync::{Mutex, PoisonError};
-
 use argon2::Block;
+use parking_lot::Mutex;
 
 /// Buffers of blocks: never more than there are permits, and none larger than usual.
 pub(super) struct MemoryPool {
@@ -19,7 +18,7 @@ impl MemoryPool {
 
     /// Runs `work` with a buffer of `count` blocks.
     pub(super) fn with_blocks<T>(&self, count: usize, work: impl FnOnce(&mut [Block]) -> T) -> T {
-        let mut blocks = self.rooms().pop().unwrap_or_default();
+        let mut blocks = self.rooms.lock().pop().unwrap_or_default();
         if blocks.len() < count {
             // A new allocation, instead of copying a buffer that is too small.
             blocks = vec![Block::default(); count];
@@ -29,13 +28,8 @@ impl MemoryPool {
             // A single row with higher parameters must not occupy its memory for ever.
             blocks = Vec::new();
         }
-        self.rooms().push(blocks);
+        self.rooms.lock().push(blocks);
         result
-    }
-
-    fn rooms(&self) -> std::sync::MutexGuard<'_, Vec<Vec<Block>>> {
-        // A panic while the list was locked leaves a valid list.
-        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -46,7 +40,7 @@ mod tests {
     #[test]
     fn a_room_is_used_again_unless_it_was_an_unusual_one() {
         let pool = MemoryPool::of_usual(64);
-        let kept = || pool.rooms().iter().map(Vec::capacity).collect::<Vec<_>>();
+        let kept = || pool.rooms.lock().iter().map(Vec::capacity).collect::<Vec<_>>();
         let address = |count| pool.with_blocks(count, |blocks| (blocks.len(), blocks.as_ptr() as usize));
         let first = address(64);
         assert_eq!((first, address(64)), (first, first));

@@ -4,7 +4,10 @@
 
 mod changes;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use serde_json::Map;
 use time::OffsetDateTime;
@@ -57,11 +60,6 @@ impl Edit {
         };
         apply(key, self, caller).is_ok_and(is_wider)
     }
-
-    /// Whether the key may be able to do more than before.
-    fn may_widen(&self) -> bool {
-        self.scopes.is_some() || self.allowed_ips.is_some() || self.expiry.is_some() || self.enabled == Some(true)
-    }
 }
 
 /// Enables or disables a key.
@@ -88,13 +86,30 @@ impl Lifecycle {
     ) -> Done<Applied<ManagedKey>> {
         let lifecycle = Arc::clone(self);
         let work = async move {
-            let decide =
+            let change = |decide, quota| Change {
+                with_credits: edit.credits.is_some(),
+                quota,
+                ..change_by(&caller, id, now, decide)
+            };
+            // What adds nothing needs neither a quota nor a plan, and so waits for nobody who holds the owner's lock.
+            let adds = AtomicBool::new(false);
+            let narrows = |key: &ManagedKey, _: Option<&Plan>| {
+                if apply(key, &edit, &caller).is_ok_and(|changed| adds_anything(&changed, key)) {
+                    adds.store(true, Ordering::Relaxed);
+                    // Undone, for whichever reason.
+                    return Err(Refusal::VersionMismatch);
+                }
+                lifecycle.edited(key, &edit, &preconditions, None, &caller)
+            };
+            let narrowed = lifecycle.apply(change(&narrows, None)).await?;
+            if !adds.load(Ordering::Relaxed) {
+                return Ok(narrowed);
+            }
+            let widens =
                 |key: &ManagedKey, plan: Option<&Plan>| lifecycle.edited(key, &edit, &preconditions, plan, &caller);
             // Only a new expiry can revive an expired key.
             let quota = if edit.expiry.is_some() { lifecycle.policy.quota() } else { Quota::default() };
-            let quota = edit.may_widen().then_some(quota);
-            let change = Change { with_credits: edit.credits.is_some(), quota, ..change_by(&caller, id, now, &decide) };
-            lifecycle.apply(change).await
+            lifecycle.apply(change(&widens, Some(quota))).await
         };
         self.to_its_end(work).await
     }

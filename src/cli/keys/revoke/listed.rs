@@ -18,7 +18,8 @@ pub(super) struct Revocations {
     pub(super) others: BTreeMap<String, u64>,
 }
 
-/// The ids of a list, one per line. Either all are valid, or none is used.
+/// The ids of a list, one per line. Either all are valid, or none is used. There may be none: what makes the list has
+/// found nothing to revoke.
 pub(super) fn in_list(path: &Path) -> anyhow::Result<Vec<KeyId>> {
     let mut ids = BTreeSet::new();
     for (number, line) in read(path)?.lines().enumerate() {
@@ -27,17 +28,18 @@ pub(super) fn in_list(path: &Path) -> anyhow::Result<Vec<KeyId>> {
             ids.insert(id(word).with_context(|| format!("{}, line {}", path.display(), number + 1))?);
         }
     }
-    some(ids, path)
+    Ok(ids.into_iter().collect())
 }
 
 /// What was taken away according to these events. The file may contain pages of events, arrays of events and single
 /// events, one after another.
 pub(super) fn in_audit(path: &Path) -> anyhow::Result<Revocations> {
     let text = read(path)?;
-    let (mut ids, mut others) = (BTreeSet::new(), BTreeMap::new());
+    let (mut ids, mut others, mut has_events) = (BTreeSet::new(), BTreeMap::new(), false);
     for value in Deserializer::from_str(&text).into_iter::<Value>() {
         let value = value.with_context(|| format!("{} is not JSON", path.display()))?;
         for event in events(&value) {
+            has_events = true;
             let action =
                 event["action"].as_str().with_context(|| format!("{}: an event without an action", path.display()))?;
             match Action::of(action) {
@@ -53,8 +55,10 @@ pub(super) fn in_audit(path: &Path) -> anyhow::Result<Revocations> {
             }
         }
     }
-    let ids = if others.is_empty() { some(ids, path)? } else { ids.into_iter().collect() };
-    Ok(Revocations { ids, others })
+    if !has_events {
+        bail!("{} has no event of the audit, so it is no export of one", path.display());
+    }
+    Ok(Revocations { ids: ids.into_iter().collect(), others })
 }
 
 fn events(value: &Value) -> Vec<&Value> {
@@ -71,12 +75,4 @@ fn read(path: &Path) -> anyhow::Result<String> {
 fn id(word: &str) -> anyhow::Result<KeyId> {
     // The word itself is not shown, because it may be a whole key.
     word.parse().ok().context("there is something other than the id of a key (22 letters and digits)")
-}
-
-/// A file without any id is probably the wrong one.
-fn some(ids: BTreeSet<KeyId>, path: &Path) -> anyhow::Result<Vec<KeyId>> {
-    if ids.is_empty() {
-        bail!("{} names no key to revoke", path.display());
-    }
-    Ok(ids.into_iter().collect())
 }

@@ -2,7 +2,10 @@
 
 mod listed;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, bail};
 use clap::ValueHint;
@@ -38,7 +41,7 @@ pub(super) struct Revoke {
     /// a line, as `keyward audit list` prints them as JSON.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["id", "ids_file"])]
     from_audit: Option<PathBuf>,
-    /// Revoke each key of this list: one id a line; text after a # is a comment.
+    /// Revoke each key of this list: one id a line; text after a # is a comment. An empty list is nothing to do.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "id")]
     ids_file: Option<PathBuf>,
     /// Why, for the owner and for later.
@@ -55,9 +58,9 @@ impl Revoke {
             (Some(id), ..) => self.revoke(desk, id).await,
             (_, Some(audit), _) => {
                 let Revocations { ids, others } = listed::in_audit(audit)?;
-                self.revoke_listed(desk, &ids, Some(others)).await
+                self.revoke_listed(desk, audit, &ids, Some(others)).await
             }
-            (_, _, Some(list)) => self.revoke_listed(desk, &listed::in_list(list)?, None).await,
+            (_, _, Some(list)) => self.revoke_listed(desk, list, &listed::in_list(list)?, None).await,
             (None, None, None) => bail!("name a key, or a file with --from-audit or --ids-file"),
         }
     }
@@ -74,10 +77,12 @@ impl Revoke {
     }
 
     /// Revokes the keys one by one, and waits once for all replicas. If this fails in between, running the same command
-    /// again completes it. `others`: what else an audit says was taken away, which this does not repeat.
+    /// again completes it. `file`: where the ids stand, if there are any. `others`: what else an audit says was taken
+    /// away, which this does not repeat.
     async fn revoke_listed(
         &self,
         desk: &Desk,
+        file: &Path,
         ids: &[KeyId],
         others: Option<BTreeMap<String, u64>>,
     ) -> anyhow::Result<()> {
@@ -108,7 +113,11 @@ impl Revoke {
             let what = if count == 1 { one } else { many };
             format!(" {count} {what}.")
         });
-        print_line(format_args!("{}{}", told(revoked), rest.collect::<String>()))?;
+        let done = match ids {
+            [] => format!("Revoked no key: {} names none.", escaped(&file.display().to_string())),
+            _ => told(revoked),
+        };
+        print_line(format_args!("{done}{}", rest.collect::<String>()))?;
         let others = others.unwrap_or_default();
         if !others.is_empty() {
             // Whoever restores a database must not take this for all there is to do.

@@ -68,7 +68,7 @@ impl Store {
         }
         if let (Some(most), Some(event)) = (change.most_in_a_day, &event)
             && event.action.is_limited_per_day()
-            && let Some(refusal) = counting::count(transaction, owner, most, change.at).await?
+            && let Some(refusal) = counting::count(transaction, owner, most, change.author, event).await?
         {
             return Ok(Outcome::Refused(refusal));
         }

@@ -113,7 +113,7 @@ impl Store {
 /// Serializes changes of plans until the transaction ends. They are rare, and with one at a time no two can wait for
 /// each other. The lock of the table is only for those who may write to it, and in nobody's way who reads a plan or puts
 /// owners on it. Earlier versions take the advisory lock, read the plan, and lock the table as they write: this waits for
-/// them as long as they may read. It does not wait for ever, because everybody who can connect may hold that lock.
+/// them as long as they usually read. It does not wait longer, because everybody who can connect may hold that lock.
 async fn lock_plans(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "DO $$ BEGIN
