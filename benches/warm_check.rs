@@ -258,7 +258,7 @@ impl UsageStore for MemoryStore {
         Ok(())
     }
 
-    async fn usage(&self, _: &UsageQuery, _: &Reach) -> Result<usage::Usage, StoreError> {
+    async fn usage(&self, _: &UsageQuery, _: &Reach) -> Result<Result<usage::Usage, usage::TooManyCounts>, StoreError> {
         unimplemented!()
     }
 

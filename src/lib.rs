@@ -58,7 +58,6 @@ mod console;
 #[doc(hidden)]
 pub mod domain;
 mod outbound;
-mod owner_turns;
 #[cfg(feature = "server")]
 #[doc(hidden)]
 pub mod policy_file;
@@ -73,6 +72,7 @@ pub mod startup;
 pub mod store;
 #[doc(hidden)]
 pub mod telemetry;
+mod turns;
 
 pub use ipnet::IpNet;
 

@@ -92,7 +92,7 @@ pub(super) fn unavailable(request: &HttpRequest, what: &'static str) -> impl Fn(
     move |undecided| {
         let gate = &services(request).gate;
         if undecided.is_of_a_busy_owner() {
-            gate.log_busy_owner(request, &undecided);
+            gate.log_busy_owner(request, None, &undecided);
             return Reason::OwnerBusy;
         }
         gate.log_outage(request, &mut |suppressed| {

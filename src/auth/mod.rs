@@ -2,6 +2,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
+pub mod administrators;
 mod batch_reader;
 mod batches;
 mod checked;
@@ -54,8 +55,8 @@ pub enum Undecided {
 }
 
 impl Undecided {
-    /// Whether only the owner's own requests keep this one waiting. That is no outage: nobody else waits.
+    /// Whether only requests of whoever has sent this one keep it waiting. That is no outage: nobody else waits.
     pub fn is_of_a_busy_owner(&self) -> bool {
-        matches!(self, Self::Store(StoreError::OwnerBusy) | Self::Hasher(keys::hasher::HashError::OwnerBusy(_)))
+        matches!(self, Self::Store(StoreError::Busy(_)) | Self::Hasher(keys::hasher::HashError::OwnerBusy(_)))
     }
 }

@@ -98,7 +98,7 @@ impl Usage {
 }
 
 async fn report(desk: &Desk, query: &UsageQuery) -> anyhow::Result<UsageReport> {
-    let usage = desk.store.usage(query, &Reach::Any).await?;
+    let usage = desk.store.usage(query, &Reach::Any).await??;
     // The uses of a key that was deleted are still there.
     if let Some(id) = query.filter.key
         && usage.series.is_empty()

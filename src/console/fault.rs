@@ -110,7 +110,7 @@ impl Undone for Undecided {
 
 impl Undone for StoreError {
     fn is_of_a_busy_owner(&self) -> bool {
-        matches!(self, Self::OwnerBusy)
+        matches!(self, Self::Busy(_))
     }
 }
 
@@ -142,7 +142,7 @@ impl Fault {
     pub(super) fn outage(request: &HttpRequest, error: &impl Undone) -> Self {
         let gate = &Console::of(request).gate;
         if error.is_of_a_busy_owner() {
-            gate.log_busy_owner(request, error);
+            gate.log_busy_owner(request, None, error);
             return Self::OwnerBusy;
         }
         gate.log_outage(request, &mut |suppressed| {

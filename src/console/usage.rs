@@ -14,11 +14,11 @@ use super::{
     frame::{Frame, Name},
     keys::{KeyLink, KeyNames, owner_name},
     services::Console,
-    texts::EN,
+    texts::{EN, WHY_NOT},
 };
 use crate::domain::{
     ledger::Reach,
-    usage::{Granularity, Grouping, Period, UsageFilter, UsageGroup, UsageQuery, UseOutcome},
+    usage::{Granularity, Grouping, Period, TooManyCounts, Usage, UsageFilter, UsageGroup, UsageQuery, UseOutcome},
 };
 
 /// The number of keys that are named.
@@ -75,14 +75,14 @@ pub(super) async fn show(request: HttpRequest, console: Data<Console>, visitor: 
     let period = period(granularity(form.text("by")), now);
     let filter = UsageFilter { owner: owner.clone(), ..UsageFilter::default() };
     let query = UsageQuery { period, filter: filter.clone(), groups: None };
-    let outage = |error| Fault::outage(&request, &error);
-    let usage = console.usage.usage(&query, &reach).await.map_err(outage)?;
+    let usage = report(&request, &console, &query, &reach).await?;
     let keys = if is_all && owner.is_none() {
         // There may be a million keys of everybody, so those of today were found in the background.
-        console.surveys.busiest(KEYS).await.map_err(outage)?.map(|busiest| busiest.keys).unwrap_or_default()
+        let busiest = console.surveys.busiest(KEYS).await.map_err(|error| Fault::outage(&request, &error))?;
+        busiest.map(|busiest| busiest.keys).unwrap_or_default()
     } else {
         let groups = UsageQuery { period, filter, groups: Some((Grouping::Key, KEYS)) };
-        console.usage.usage(&groups, &reach).await.map_err(outage)?.groups
+        report(&request, &console, &groups, &reach).await?.groups
     };
     let (here, title) = if is_all { ("all-usage", EN.all_usage) } else { ("usage", EN.usage) };
     shown(&UsagePage {
@@ -92,6 +92,17 @@ pub(super) async fn show(request: HttpRequest, console: Data<Console>, visitor: 
         is_all,
         owner: form.shown("owner"),
     })
+}
+
+/// A report, unless it would read too much.
+pub(super) async fn report(
+    request: &HttpRequest,
+    console: &Console,
+    query: &UsageQuery,
+    reach: &Reach,
+) -> Result<Usage, Fault> {
+    let usage = console.usage.usage(query, reach).await.map_err(|error| Fault::outage(request, &error))?;
+    usage.map_err(|TooManyCounts(_)| Fault::Refused(WHY_NOT.report_too_large.to_owned()))
 }
 
 /// As long as usual: a day of hours, or a month of days.

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{api_key::KeyId, owner::Owner, worded_enum::worded_enum};
 
 /// Who did something.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Actor {
     /// The bearer of a token: the person, even if keys belong to the person's organisation.
     Token {

@@ -17,7 +17,8 @@ use super::{
 };
 use crate::{
     auth::{
-        Checked, Undecided, jwt::Unverified, keys::check::KeyChecker, lifecycle::Lifecycle, tokens::check::TokenChecker,
+        Checked, Undecided, administrators::Administrators, jwt::Unverified, keys::check::KeyChecker,
+        lifecycle::Lifecycle, tokens::check::TokenChecker,
     },
     config::LegacyHeaders,
     domain::{
@@ -25,6 +26,7 @@ use crate::{
         audit::{Actor, Author},
         denial::{Denial, TokenFault},
         limits::{Allowance, Spending},
+        owner::Owner,
         owner_id,
         policy::Shown,
         principal::Principal,
@@ -56,6 +58,8 @@ pub(crate) struct Gate {
     pub(crate) denials: Counters,
     /// The accepted credentials, unless a `Protect` overrides them.
     pub(crate) credentials: Credentials,
+    /// Who reads what belongs to everybody.
+    pub(crate) administrators: Administrators,
     /// The format of responses and log lines.
     pub(crate) host: &'static dyn HostApp,
 }
@@ -283,9 +287,11 @@ impl Gate {
         self.log(&self.outages, request, line);
     }
 
-    /// Logs a request that gave up waiting for others of its owner: `error` says for what.
-    pub(crate) fn log_busy_owner(&self, request: &HttpRequest, error: &dyn fmt::Display) {
-        let owner = request.extensions().get::<Principal>().map(|principal| owner_id::write(principal.owner()));
+    /// Logs a request that gave up waiting for others of its owner: `error` says for what. `owner`: whose it is, unless
+    /// the request has a [`Principal`].
+    pub(crate) fn log_busy_owner(&self, request: &HttpRequest, owner: Option<&Owner>, error: &dyn fmt::Display) {
+        let known = request.extensions().get::<Principal>().map(|principal| owner_id::write(principal.owner()));
+        let owner = known.or_else(|| owner.map(owner_id::write));
         // As with limits: whoever floods must not hide an outage.
         self.log(&self.limited, request, &mut |suppressed| {
             let client = self.proxies.client_address(request).map(tracing::field::display);

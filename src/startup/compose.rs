@@ -11,13 +11,14 @@ use tokio::runtime::Handle;
 use super::member::{Housekeeping, Member, Tasks};
 use crate::{
     auth::{
+        administrators::Administrators,
         coherence::{CoherenceTimings, Freshness, Link},
         jwt::{RemoteKeys, RemoteKeysSettings, TokenVerifier, allowed_algorithms},
         keys::{
             check::{CheckStores, KeyChecker},
             hasher::Hasher,
         },
-        lifecycle::{ClaimsFollowed, Lifecycle, OwnersStopped},
+        lifecycle::{ClaimsFollowed, HeldKeys, Lifecycle, OwnersStopped},
         tokens::check::{TokenChecker, TokenRoom},
         usage::writer::UsageWriter,
     },
@@ -109,6 +110,7 @@ pub(super) fn compose(store: Arc<Store>, sections: Sections) -> Result<Composed,
         runtime: runtime.clone(),
         stopped: OwnersStopped::default(),
         followed: ClaimsFollowed::default(),
+        held: HeldKeys::default(),
     };
     let room = TokenRoom { cached: jwt.cached_tokens, max_cold: checks.max_cold };
     let tokens = TokenChecker::new(verifier, store.clone(), link.freshness(), room, &runtime);
@@ -121,6 +123,7 @@ pub(super) fn compose(store: Arc<Store>, sections: Sections) -> Result<Composed,
         &checks,
         runtime.clone(),
     );
+    let (most_at_once, patience) = store.turns_of_an_owner();
     let gate = Gate {
         tokens,
         keys,
@@ -132,6 +135,7 @@ pub(super) fn compose(store: Arc<Store>, sections: Sections) -> Result<Composed,
         legacy_headers: limits.legacy_headers,
         denials: Counters::new(Denial::codes().count()),
         credentials: if jwt.names_issuers() { Credentials::KeysAndTokens } else { Credentials::Keys },
+        administrators: Administrators::new(most_at_once, patience),
         host,
     };
     let freshness = link.freshness();

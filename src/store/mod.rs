@@ -11,6 +11,7 @@ mod peppers;
 mod rights;
 mod rows;
 mod schema;
+mod seats;
 mod sessions;
 mod tokens;
 mod usage;
@@ -35,8 +36,9 @@ use uuid::Uuid;
 
 use self::{
     announcements::Announcer,
-    connections::{Connections, Purpose, Taken, failure, opening::retry_for, servers::Servers},
+    connections::{Connections, Purpose, failure, opening::retry_for, servers::Servers},
     insight::Statement,
+    seats::Whose,
 };
 pub use self::{
     connections::{PoolState, opening::OpenError},
@@ -49,12 +51,10 @@ use crate::{
     config::{Database, Pooler},
     domain::{
         coherence::{ReplicaId, message_keys::MessageKeys},
-        ledger::Reach,
-        owner::Owner,
         ports::{StoreError, announcements::Announcements},
     },
-    owner_turns::{OwnerTurns, Turn},
     telemetry::{outage::Trouble, steps::step},
+    turns::Turns,
 };
 
 /// One connection each for heartbeats and acknowledgements, so that a full pool does not cost a replica its lease.
@@ -76,24 +76,20 @@ pub struct Store {
     acquire_timeout: Duration,
     refusals: Arc<Trouble>,
     statements: Statements,
-    turns: Arc<OwnerTurns>,
+    turns: Arc<Turns<Whose>>,
+    /// How many connections for requests those of one owner may use at once.
+    owner_connections: usize,
     /// A connection on which notifications were seen to arrive, until somebody listens on it.
     tried_listener: Mutex<Option<PgListener>>,
     /// Held while something is tidied up.
     tidying: AsyncMutex<()>,
-    /// How long a request of an owner waits for a turn.
+    /// How long a request waits for a turn.
     patience: Duration,
     /// The time limit of an operation: acquiring a connection, and the statement. The server's own timeout can't fire
     /// while the server is paused or unreachable.
     deadline: Duration,
     /// The runtime in which connections are opened. They end with it.
     runtime: Handle,
-}
-
-/// A connection, with the turn of the owner that uses it.
-struct Seat {
-    connection: Taken,
-    _turn: Option<Turn>,
 }
 
 impl Store {
@@ -131,7 +127,8 @@ impl Store {
             acquire_timeout: settings.acquire_timeout,
             refusals: Arc::clone(&refusals),
             statements: Statements::default(),
-            turns: OwnerTurns::new(settings.owner_connections),
+            turns: Turns::new(),
+            owner_connections: settings.owner_connections,
             tried_listener: Mutex::default(),
             tidying: AsyncMutex::default(),
             patience: settings.acquire_timeout,
@@ -185,6 +182,11 @@ impl Store {
             ("acknowledgements", &self.acknowledgements),
         ];
         pools.map(|(name, pool)| (name, pool.state()))
+    }
+
+    /// How many requests of one owner use connections at once, and how long others wait for that.
+    pub fn turns_of_an_owner(&self) -> (usize, Duration) {
+        (self.owner_connections, self.patience)
     }
 
     /// The id of this replica, which is new at each start.
@@ -247,27 +249,6 @@ impl Store {
         self.requests.close().await;
     }
 
-    /// A connection for reading, for a caller with this reach.
-    async fn to_read(&self, reach: &Reach) -> Result<Seat, StoreError> {
-        let _turn = match reach {
-            Reach::Own(owner) => Some(self.turn(owner).await?),
-            Reach::Any => None,
-        };
-        Ok(Seat { connection: self.requests.acquire().await?, _turn })
-    }
-
-    async fn turn(&self, owner: &Owner) -> Result<Turn, StoreError> {
-        tokio::time::timeout(self.patience, self.turns.take(owner)).await.map_err(|_| StoreError::OwnerBusy)
-    }
-
-    /// A connection for a change, for a caller with this reach.
-    async fn to_change(&self, reach: &Reach) -> Result<Seat, StoreError> {
-        match reach {
-            Reach::Own(_) => self.to_read(reach).await,
-            Reach::Any => Ok(Seat { connection: self.admins.acquire().await?, _turn: None }),
-        }
-    }
-
     /// Executes a replica's own write.
     async fn execute(&self, statement: Statement, query: Query<'_, Postgres, PgArguments>) -> Result<(), StoreError> {
         let work = async {
@@ -305,8 +286,8 @@ impl Store {
         let counted = self.statements.begin(statement);
         match tokio::time::timeout(self.deadline, work).await {
             Ok(result) => {
-                // Whoever waits for requests of the same owner has asked the database nothing.
-                counted.end(matches!(result, Ok(_) | Err(StoreError::OwnerBusy)));
+                // Whoever waits for their own requests has asked the database nothing.
+                counted.end(matches!(result, Ok(_) | Err(StoreError::Busy(_))));
                 result
             }
             Err(_) => {

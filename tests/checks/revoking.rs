@@ -1,11 +1,21 @@
 //! The revocation as a use case: what its client, its store and the other replicas can do to it.
 
+use std::sync::Arc;
+
 use keyward::{
     auth::{
+        Undecided,
         coherence::{CoherenceTimings, Heartbeat, Notification, Records, ReplicaId, Settled},
-        lifecycle::{Applied, Done},
+        lifecycle::{Applied, Done, Lifecycle, RevokedByHolder},
     },
-    domain::{denial::Denial, key_record::ManagedKey, ledger::Refusal, verdict::Verdict},
+    domain::{
+        denial::Denial,
+        key_record::ManagedKey,
+        ledger::Refusal,
+        ports::{Busy, StoreError},
+        precondition::Preconditions,
+        verdict::Verdict,
+    },
 };
 use test_support::{
     in_time,
@@ -81,4 +91,33 @@ async fn a_commit_that_fails_is_an_error_and_its_change_is_forgotten() {
 async fn revoking_a_key_that_does_not_exist_finds_none() {
     let world = World::usual().await;
     assert_eq!(revoke(&world, &world.deleted_key()).await.expect("an answer").err(), Some(Refusal::NotFound));
+}
+
+/// Whoever holds the key, as its check finds it now, revokes it.
+async fn revoke_held(world: &World, lifecycle: &Arc<Lifecycle>, key: &TestKey) -> Done<Applied<RevokedByHolder>> {
+    let verdict = world.checker.check_holder(key.text.as_bytes()).await.expect("a verdict");
+    let Verdict::Granted(holder) = verdict else { panic!("{verdict:?}") };
+    let record = holder.key().expect("a key");
+    in_time("the revocation", lifecycle.revoke_held(record, None, Preconditions::default(), operator(), NOW)).await
+}
+
+#[tokio::test]
+async fn what_a_holder_repeats_is_not_done_again_only_once_every_replica_has_confirmed_it() {
+    const OTHER: ReplicaId = ReplicaId(1);
+    let world = World::usual().await;
+    let key = world.warm_key().await;
+    let heartbeat = Heartbeat { replica: OTHER, sequence: 1, lease: LONG_LEASE };
+    world.channel.deliver(&Notification::Heartbeat(heartbeat));
+    let lifecycle = world.lifecycle();
+    let others = async {
+        let change = world.store.has_announced().await;
+        let waited = revoke_held(&world, &lifecycle, &key).await;
+        assert!(matches!(waited, Err(Undecided::Store(StoreError::Busy(Busy::Key)))), "{waited:?}");
+        world.channel.deliver(&Notification::Applied { replica: OTHER, changes: vec![change], up_to: None });
+    };
+    let (first, ()) = tokio::join!(revoke_held(&world, &lifecycle, &key), others);
+    let first = first.expect("an answer").expect("a key");
+    assert!(!first.outcome.is_repeated);
+    let again = revoke_held(&world, &lifecycle, &key).await.expect("an answer").expect("a key");
+    assert_eq!((again.outcome.is_repeated, again.outcome.at), (true, first.outcome.at));
 }

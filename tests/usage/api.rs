@@ -8,7 +8,7 @@ use keyward::domain::{
 use serde_json::{Value, json};
 use test_support::{
     actors::Person,
-    asking::{MadeKey, Reply, pairs, replica},
+    asking::{MadeKey, Reply, pairs, replica, replica_with},
     replica::Replica,
 };
 use time::{OffsetDateTime, macros::datetime};
@@ -305,4 +305,36 @@ async fn what_cannot_be_reported_is_refused() {
         let reply = alice.gets(&replica, &format!("{}/usage{query}", key.path())).await;
         assert_eq!(reply.wrong_parameters(), pairs(wrong), "{query}");
     }
+}
+
+#[tokio::test]
+async fn a_report_that_would_read_too_much_is_refused_and_is_no_outage() {
+    // Not about how fast this machine is.
+    let replica = replica_with(&[("KEYWARD__DATABASE__STATEMENT_TIMEOUT", "20s")]).await;
+    let alice = Person::named("alice");
+    let root = Person::administrator();
+    let rows = replica.database().superuser_pool().await;
+    let keys = "INSERT INTO usage_keys (key_id, issuer, subject)
+                SELECT gen_random_uuid(), '', 'alice' FROM generate_series(1, 350)";
+    sqlx::query(keys).execute(&rows).await.expect("keys");
+    let uses = "INSERT INTO usage_hours (key, hour, outcome, tag, count)
+                SELECT number, timestamptz '2026-01-01 00:00Z' + hour * interval '1 hour', 0, '', 1
+                FROM usage_keys, generate_series(0, 719) AS hour";
+    sqlx::query(uses).execute(&rows).await.expect("uses");
+    let all = "granularity=hour&from=2026-01-01T00:00:00Z&to=2026-01-31T00:00:00Z";
+    let grouped = format!("{all}&groupBy=key");
+    for answer in [
+        alice.gets(&replica, &format!("/v1/usage?{grouped}")).await,
+        root.gets(&replica, &format!("/v1/admin/usage?owner=AGFsaWNl&{grouped}")).await,
+    ] {
+        answer.is_problem(422, "report_too_large");
+        assert!(answer.text.contains("200000 counts"), "{}", answer.text);
+    }
+    // Without groups, each is read once.
+    for query in [all.to_owned(), format!("{grouped}&outcome=rate_limited"), grouped.replace("01-31", "01-08")] {
+        alice.gets(&replica, &format!("/v1/usage?{query}")).await.is(200);
+    }
+    let granted = &alice.gets(&replica, &format!("/v1/usage?{all}")).await.is(200)["totals"]["granted"];
+    assert_eq!(granted, 350 * 720);
+    assert!(!replica.output().contains("answering 503"), "{}", replica.output());
 }

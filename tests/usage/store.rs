@@ -151,7 +151,8 @@ async fn an_owner_keeps_the_uses_of_deleted_keys() {
     let period = Period::new(Some(hour), Some(hour), Granularity::Day, hour).expect("a day");
     let owner = keyward::domain::owner::Owner { issuer: "".into(), subject: "alice".into() };
     let filter = UsageFilter { owner: Some(owner), ..UsageFilter::default() };
-    let usage = store.usage(&UsageQuery { period, filter, groups: None }, &Reach::Any).await.expect("a report");
+    let usage = store.usage(&UsageQuery { period, filter, groups: None }, &Reach::Any).await;
+    let usage = usage.expect("an answer").expect("a report");
     assert_eq!(usage.series.len(), 1);
     assert_eq!(usage.series[0].1.of(UseOutcome::Granted), 7);
     assert_eq!(written(&rows, OF_ALL).await, (7, 7));

@@ -15,19 +15,19 @@ use super::{
 };
 use crate::api::{
     endpoint::Access,
-    services::{answered, services, unavailable},
+    services::{Services, answered, services, unavailable},
     wire::{
         failure::{CredentialKind, Reason},
         request::form::Members,
     },
 };
 use crate::{
-    auth::Undecided,
+    auth::{Undecided, administrators::Reading},
     domain::{
         denial::Denial,
         limits::Spending,
         policy::Shown,
-        principal::Principal,
+        principal::{Principal, TokenIdentity},
         scope::{ADMIN_SCOPE, CONSOLE_SCOPE, VERIFY_SCOPE},
         secret::SecretString,
         verdict::Verdict,
@@ -46,7 +46,17 @@ pub(crate) async fn require(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let (kind, verdict) = check(access, &mut request).await;
-    let verdict = demanding_rights(access, verdict, request.request()).await;
+    let rights = match &verdict {
+        Ok(Verdict::Granted(principal)) if matches!(access, Access::Administrator | Access::Backend) => {
+            rights(access, principal, request.request()).await
+        }
+        _ => Ok(Rights::default()),
+    };
+    let Rights { lacking, reading: _reading } = match rights {
+        Ok(rights) => rights,
+        Err(reason) => return Ok(answered(request, HttpResponse::from_error(reason))),
+    };
+    let verdict = lacking.map_or(verdict, |denial| Ok(Verdict::Denied(denial)));
     if matches!(access, Access::Token | Access::CompatibilityToken)
         && let Ok(Verdict::Granted(principal)) = &verdict
         && let Err(reason) = follow_plan(principal, request.request()).await
@@ -66,24 +76,37 @@ pub(crate) async fn require(
     }
 }
 
-/// Refuses tokens of disabled owners what needs rights on Keyward itself: an owner's keys stop when the owner is
-/// disabled, and whoever disables an administrator or a backend means what they can do. Not for those who verify keys,
-/// which happens on every request of an API and asks the database nothing.
-async fn demanding_rights(
-    access: Access,
-    verdict: Result<Verdict, Undecided>,
-    request: &HttpRequest,
-) -> Result<Verdict, Undecided> {
-    let owner = match &verdict {
-        Ok(Verdict::Granted(principal)) if matches!(access, Access::Administrator | Access::Backend) => {
-            principal.token().map(|identity| identity.owner.clone())
-        }
-        _ => None,
+/// Rights on Keyward itself.
+#[derive(Default)]
+struct Rights {
+    /// Why the caller has none.
+    lacking: Option<Denial>,
+    /// An administrator's turn, until the request is answered.
+    reading: Option<Reading>,
+}
+
+/// Finds out whether tokens give rights on Keyward itself. Those of disabled owners don't: an owner's keys stop when the
+/// owner is disabled, and whoever disables an administrator or a backend means what they can do. Not for those who verify
+/// keys, which happens on every request of an API and asks the database nothing.
+async fn rights(access: Access, principal: &Principal, request: &HttpRequest) -> Result<Rights, Reason> {
+    let Some(TokenIdentity { owner, .. }) = principal.token() else { return Ok(Rights::default()) };
+    let Services { gate, ledger, .. } = services(request);
+    let is_change = !request.method().is_safe();
+    let found = async {
+        let reading = match access {
+            Access::Administrator if !is_change => Some(gate.administrators.read(owner).await?),
+            _ => None,
+        };
+        let keeps_rights = ledger.keeps_rights(owner, access == Access::Administrator && is_change).await?;
+        Ok(Rights { lacking: (!keeps_rights).then_some(Denial::RightsOfDisabledOwner), reading })
     };
-    let Some(owner) = owner else { return verdict };
-    let to_change = access == Access::Administrator && !request.method().is_safe();
-    let keeps_rights = services(request).ledger.keeps_rights(&owner, to_change).await?;
-    if keeps_rights { verdict } else { Ok(Verdict::Denied(Denial::RightsOfDisabledOwner)) }
+    found.await.map_err(|undecided: Undecided| {
+        if undecided.is_of_a_busy_owner() {
+            gate.log_busy_owner(request, Some(owner), &undecided);
+            return Reason::OwnerBusy;
+        }
+        gate.could_not_decide(&undecided, request).into()
+    })
 }
 
 /// Puts the owner on the plan that their token claims. One that does not exist is remembered for whoever adds

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::api::{
-    handlers::keys::log_key_change,
+    handlers::keys::{self, log_held_revocation},
     paths::{INTROSPECT, REVOKE},
     services::{Services, unavailable},
     wire::{
@@ -30,6 +30,7 @@ use crate::{
         ledger::Reach,
         network,
         owner::OwnerKind,
+        precondition::Preconditions,
         principal::TokenIdentity,
         scope::Scopes,
         secret::SecretString,
@@ -175,12 +176,12 @@ fn spaced(scopes: &Scopes) -> Option<String> {
 /// (RFC 7009 §2.2).
 pub(crate) async fn revoke(request: HttpRequest, services: Data<Services>, caller: Caller, body: Bytes) -> Answer {
     let form = Form::read(&request, &body)?;
-    let fail = unavailable(&request, "revoke a key");
+    let fail = unavailable(&request, keys::REVOKE);
     if let Examined::Proven(key, _) = services.gate.keys.examine(form.token.expose().as_bytes()).await.map_err(&fail)? {
         // The client has presented the key itself, so it may revoke it.
         let caller = Caller { reach: Reach::Own(key.record.owner.clone()), ..caller };
-        let revoked = services.lifecycle.revoke(key.record.id, None, caller, now()).await.map_err(fail)??;
-        log_key_change(&request, &revoked, "revoke a key");
+        let revoked = services.lifecycle.revoke_held(&key.record, None, Preconditions::default(), caller, now()).await;
+        log_held_revocation(&request, &revoked.map_err(fail)??);
     } else if is_token(&request, &services, &form).await.map_err(fail)? {
         return Err(Reason::UnsupportedTokenType);
     }

@@ -134,10 +134,15 @@ fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
     if !reasons.is_empty() {
         reasons.push(Reason::Unavailable);
     }
-    // They wait for other requests of their owner.
+    // They wait for other requests of their owner, or of the administrator.
     if matches!(
         endpoint.access,
-        Access::CompatibilityToken | Access::Token | Access::OwnKey | Access::KeyHolder | Access::Backend
+        Access::CompatibilityToken
+            | Access::Token
+            | Access::OwnKey
+            | Access::KeyHolder
+            | Access::Backend
+            | Access::Administrator
     ) {
         reasons.push(Reason::OwnerBusy);
     }

@@ -3,6 +3,7 @@
 //! - `issue`: creates keys
 //! - `rotate`: rotates keys
 //! - `edit`: changes, disables, enables and revokes a key
+//! - `held`: revokes keys for those who hold them
 //! - `bulk`: the same for many keys at once: by filter, or by owner
 //! - `top_up`: adds to the credits of a key, or sets them
 //! - `owner_limits`: limits that all keys of an owner share
@@ -14,6 +15,7 @@
 
 mod bulk;
 mod edit;
+mod held;
 mod issue;
 mod owner_limits;
 mod plans;
@@ -34,6 +36,7 @@ use self::propagation::Watch;
 pub use self::{
     bulk::OwnersStopped,
     edit::{Edit, Switch},
+    held::{HeldKeys, RevokedByHolder},
     issue::{Expiry, Issued, IssuedKey, KeyIssuer, NewKey},
     plans::{ClaimedPlan, ClaimsFollowed},
     policy::{Offer, OfferedScope},
@@ -72,6 +75,8 @@ pub struct Lifecycle {
     pub stopped: OwnersStopped,
     /// The claims that recently put owners on plans.
     pub followed: ClaimsFollowed,
+    /// The keys that are being revoked, or were recently, by whoever held them.
+    pub held: HeldKeys,
 }
 
 /// The caller of a change: their reach, their scopes, and their identity for the audit.
@@ -137,6 +142,7 @@ fn change_by<'a>(caller: &'a Caller, id: KeyId, at: OffsetDateTime, decide: &'a 
         once: None,
         quota: None,
         most_in_a_day: None,
+        is_by_holder: false,
         mark: None,
     }
 }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use keyward::{
     auth::{
         keys::hasher::Hasher,
-        lifecycle::{Caller, ClaimsFollowed, KeyIssuer, Lifecycle, OwnersStopped},
+        lifecycle::{Caller, ClaimsFollowed, HeldKeys, KeyIssuer, Lifecycle, OwnersStopped},
     },
     config::{KeyPolicy, Keys, Problems, Settings, Sources},
     domain::{
@@ -129,6 +129,7 @@ impl Desk {
             runtime: tokio::runtime::Handle::current(),
             stopped: OwnersStopped::default(),
             followed: ClaimsFollowed::default(),
+            held: HeldKeys::default(),
         })
     }
 

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::cookies::{self, ConsoleCookie};
 use crate::{
-    auth::lifecycle::Caller,
+    auth::{administrators::Reading, lifecycle::Caller},
     console::{
         fault::Fault,
         frame::{Frame, Shown},
@@ -29,6 +29,8 @@ pub(crate) struct Visitor {
     pub(crate) form_token: String,
     pub(super) console: Data<Console>,
     pub(super) request: HttpRequest,
+    /// An administrator's turn, until the page is there.
+    _reading: Option<Reading>,
 }
 
 /// Whose keys a page is about.
@@ -160,7 +162,12 @@ async fn visitor(request: HttpRequest) -> Result<Visitor, Fault> {
         let handed_over = cookies::come_from(&console, &before, OffsetDateTime::now_utc());
         return Err(handed_over.map_or_else(|| Fault::not_signed_in(&request), Fault::HandedOverEnded));
     };
-    Ok(Visitor { session, form_token: secret.form_token(), console, request })
+    let mut visitor = Visitor { session, form_token: secret.form_token(), console, request, _reading: None };
+    if visitor.is_administrator() && visitor.request.method().is_safe() {
+        let reading = visitor.console.gate.administrators.read(&visitor.session.person.owner).await;
+        visitor._reading = Some(reading.map_err(|error| Fault::outage(&visitor.request, &error))?);
+    }
+    Ok(visitor)
 }
 
 /// The session that a browser has, with its secret.

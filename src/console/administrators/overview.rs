@@ -11,7 +11,7 @@ use crate::{
         frame::{Frame, When},
         services::Console,
         texts::EN,
-        usage::KeyUses,
+        usage::{self, KeyUses},
     },
     domain::{
         ledger::Reach,
@@ -75,10 +75,10 @@ pub(in crate::console) async fn overview(request: HttpRequest, console: Data<Con
     let used = async |from, granularity| {
         let period = Period::new(Some(from), None, granularity, now).unwrap_or_else(|_| Period::usual(now));
         let query = UsageQuery { period, filter: UsageFilter::default(), groups: None };
-        console.usage.usage(&query, &Reach::Any).await
+        usage::report(&request, &console, &query, &Reach::Any).await
     };
-    let day = used(now - Duration::hours(23), Granularity::Hour).await.map_err(outage)?;
-    let week = used(now - Duration::days(6), Granularity::Day).await.map_err(outage)?;
+    let day = used(now - Duration::hours(23), Granularity::Hour).await?;
+    let week = used(now - Duration::days(6), Granularity::Day).await?;
     // Without them, the rest of the page is worth having.
     let busiest = match console.surveys.busiest(KEYS).await {
         Ok(None) => None,

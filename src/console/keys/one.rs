@@ -104,7 +104,8 @@ pub(super) async fn page(
     let events: Vec<Event> = events.items.into_iter().map(Event::new).collect();
     let period = usage::period(granularity(Form::of_query(request).text("by")), now);
     let counted = UsageFilter { key: Some(id), owner, ..UsageFilter::default() };
-    let report = console.usage.usage(&UsageQuery { period, filter: counted, groups: None }, reach).await;
+    let query = UsageQuery { period, filter: counted, groups: None };
+    let report = usage::report(request, console, &query, reach).await;
     let offer = console.lifecycle.offer(Some(&key.record.owner), &caller).await;
     let offer = offer.map_err(|error| Fault::outage(request, &error))?;
     let allotment = console.plans.allotment(&key.record.owner, reach).await.map_err(outage)?;
@@ -125,7 +126,7 @@ pub(super) async fn page(
         may_give: key.credits.as_ref().is_none_or(|credits| credits::may_change(credits, reach.role())),
         rotation: Rotation::of(request, console, &key, reach, now).await?,
         grace_periods: GracePeriod::up_to(console.lifecycle.policy.max_rotation_grace),
-        chart: Chart::new(period, report.map_err(outage)?),
+        chart: Chart::new(period, report?),
         events,
         scopes: ScopeChoice::new(&offer, &chosen, &has),
         expiry: ExpiryChoice::new(offer.longest_life, true, &fields.value("expiry")),

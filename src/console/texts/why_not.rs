@@ -59,6 +59,7 @@ texts! {
     no_such_action = "there is no such event",
     no_days = "must be a number of days, 0 to 65535",
     no_such_state = "must be active, disabled, expired or revoked",
+    report_too_large = "There are too many uses to add them up at once. Look at a single key, or use the API with a shorter time.",
     nothing_selected = "Select at least one key.",
     no_grace = "Choose when the old key ends.",
     changed_meanwhile = "It has changed since you opened this page: by somebody else, or by a second click. Look at it again, and repeat your change if it is still needed.",

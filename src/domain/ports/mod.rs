@@ -14,15 +14,35 @@ pub mod sessions;
 pub mod surveys;
 pub mod usage;
 
+/// Whose requests keep another one of theirs waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Busy {
+    /// An owner's.
+    #[error("the requests of one owner use as many connections as database.owner_connections allows")]
+    Owner,
+    /// A backend's, which makes links into the console.
+    #[error("the links that one backend asks for use as many connections as database.owner_connections allows")]
+    Backend,
+    /// An administrator's.
+    #[error("the requests of administrators use as many connections as they may")]
+    Administrator,
+    /// Those with a session of the console, or a link to one, or of all such together.
+    #[error("the requests with a session of the console, or a link to it, wait for each other")]
+    Access,
+    /// Those that revoke a key with nothing but that key, or all such together.
+    #[error("the requests that revoke a key with nothing but the key wait for each other")]
+    Key,
+}
+
 /// The store could not answer. This is never a reason to accept or refuse a credential.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database is unreachable or did not answer in time.
     #[error("the database could not be reached: {0}")]
     Unavailable(String),
-    /// The requests of an owner keep its other requests waiting.
-    #[error("the requests of one owner use as many connections as database.owner_connections allows")]
-    OwnerBusy,
+    /// Only requests like this one, of whoever has sent it, keep it waiting.
+    #[error("{0}")]
+    Busy(Busy),
     /// The database answered with an error. It names the cause, and what to do where that is known.
     #[error("the database reports an error: {0}")]
     Failed(String),

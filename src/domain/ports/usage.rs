@@ -10,7 +10,7 @@ use crate::domain::{
     api_key::KeyId,
     key_record::LastUse,
     ledger::Reach,
-    usage::{KeyDay, Period, Usage, UsageQuery, UseOutcome},
+    usage::{KeyDay, Period, TooManyCounts, Usage, UsageQuery, UseOutcome},
 };
 
 /// A use of a key.
@@ -58,11 +58,12 @@ pub trait UsageStore: Send + Sync {
     /// [`StoreError`] if it may not have been written. It has to be repeated as it is, before another.
     async fn write_usage(&self, batch: &UsageBatch) -> Result<(), StoreError>;
 
-    /// Reports usage. `reach` is the caller's; only the query decides which uses are counted.
+    /// Reports usage, unless too many counts would have to be read. `reach` is the caller's; only the query decides
+    /// which uses are counted.
     ///
     /// # Errors
     /// [`StoreError`] if the store could not answer.
-    async fn usage(&self, query: &UsageQuery, reach: &Reach) -> Result<Usage, StoreError>;
+    async fn usage(&self, query: &UsageQuery, reach: &Reach) -> Result<Result<Usage, TooManyCounts>, StoreError>;
 
     /// The uses of these keys by day in this time, in no order; days without uses are absent. `reach` is the caller's;
     /// only `keys` decides whose uses are told. For the keys of a page of a list.

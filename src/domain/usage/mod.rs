@@ -13,6 +13,9 @@ mod tag;
 pub use self::{
     outcome::UseOutcome,
     period::{AskedPeriod, Granularity, InvalidPeriod, POINTS_MAX, Period},
-    report::{GROUPS_DEFAULT, GROUPS_MAX, Grouping, KeyDay, Usage, UsageFilter, UsageGroup, UsageQuery, UseCounts},
+    report::{
+        GROUPS_DEFAULT, GROUPS_MAX, Grouping, KeyDay, TooManyCounts, Usage, UsageFilter, UsageGroup, UsageQuery,
+        UseCounts,
+    },
     tag::{InvalidTags, TAG_MAX_BYTES, TAGS_MAX, UsageTag, UsageTags},
 };

@@ -10,6 +10,18 @@ pub const GROUPS_DEFAULT: u32 = 10;
 /// The maximum number of groups in a report.
 pub const GROUPS_MAX: u32 = 100;
 
+/// The maximum number of counts that a report of some keys reads: what a database reads in half a second. There is one
+/// for each key, hour or day, outcome and tag.
+const COUNTS_MAX: u32 = 400_000;
+
+/// The report would read more counts than this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the keys have more than {0} counts in this time: choose a shorter time, days instead of hours, one outcome or tag, or \
+     one key"
+)]
+pub struct TooManyCounts(pub u32);
+
 /// Which uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UsageFilter {
@@ -81,6 +93,19 @@ impl UsageQuery {
             return Ok(query);
         }
         Ok(Self { period: period.for_each_key(asked.from.is_some())?, ..query })
+    }
+
+    /// The maximum number of counts that it reads, if it is [of some keys](Self::is_of_some_keys). For groups, each is
+    /// read twice.
+    pub fn most_counts(&self) -> u32 {
+        if self.groups.is_some() { COUNTS_MAX / 2 } else { COUNTS_MAX }
+    }
+
+    /// Whether it is about the keys of an owner or of a plan, or one key. There are sums of all keys, and their groups
+    /// reach over a bounded time.
+    pub fn is_of_some_keys(&self) -> bool {
+        let UsageFilter { key, owner, plan, .. } = &self.filter;
+        key.is_some() || owner.is_some() || plan.is_some()
     }
 
     /// Whether the uses of every owner's keys are looked at one by one: there are no sums of those on a plan.

@@ -26,7 +26,7 @@ use crate::domain::{
 impl Store {
     pub(super) async fn insert_key(&self, insertion: &Insertion<'_>, author: &Author) -> Result<Inserted, StoreError> {
         let now = insertion.key.created_at;
-        let mut seat = self.to_change(insertion.reach).await?;
+        let mut seat = self.to_change(insertion.reach, author).await?;
         seat.connection.begin().await?;
         let transaction = &mut *seat.connection;
         let owner = &insertion.key.record.owner;

@@ -80,7 +80,7 @@ impl Store {
         at: OffsetDateTime,
         by: ChangeContext<'_>,
     ) -> Result<u32, StoreError> {
-        let mut seat = self.to_change(by.reach).await?;
+        let mut seat = self.to_change(by.reach, by.author).await?;
         seat.connection.begin().await?;
         let transaction = &mut *seat.connection;
         let among: Option<Vec<Uuid>> = among.map(|ids| ids.iter().map(|id| id.as_uuid()).collect());

@@ -31,7 +31,7 @@ impl Store {
         revocation: &TokenRevocation,
         by: ChangeContext<'_>,
     ) -> Result<Option<OffsetDateTime>, StoreError> {
-        let mut seat = self.to_change(by.reach).await?;
+        let mut seat = self.to_change(by.reach, by.author).await?;
         seat.connection.begin().await?;
         let transaction = &mut *seat.connection;
         forget_expired(transaction, &revocation.which).await?;

@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{keep_newest, rows::LinkRow};
+use super::{begun::keep_newest, rows::LinkRow};
 use crate::{
     domain::{
         audit::Action,
@@ -56,9 +56,9 @@ impl HandOverStore for Store {
         let owner = &person.owner;
         let work = async {
             // Not one of the connections for administrators: backends may ask for many links.
-            let mut connection = self.requests.acquire().await?;
-            connection.begin().await?;
-            let transaction = &mut *connection;
+            let mut seat = self.to_hand_over(&maker.author.actor).await?;
+            seat.connection.begin().await?;
+            let transaction = &mut *seat.connection;
             if is_disabled(transaction, owner).await? {
                 return Ok(None);
             }
@@ -103,24 +103,25 @@ impl HandOverStore for Store {
             details.extend(return_to.as_ref().map(|address| ("returnTo".to_owned(), json!(address.as_str()))));
             let event = Event { action: Action::SessionHandedOver, details };
             audit::write(transaction, made.created_at, &[], owner, maker.author, &event).await?;
-            connection.finish().await?;
+            seat.connection.finish().await?;
             Ok(Some(made.expires_at))
         };
         self.within_deadline(Statement::OfferSession, work).await
     }
 
-    /// Proves by its commit that its server is the primary.
+    /// Proves by its commit that its server is the primary, if it finds the link, as `find_session` does.
     async fn find_hand_over(&self, hash: &[u8; 32]) -> Result<Option<HandOver>, StoreError> {
         let work = async {
-            let mut read = self.requests.tentative().await?;
+            let mut seat = self.to_find_access(hash).await?;
             let query = of_links_that_work!(
-                r#"SELECT issuer AS "issuer!", subject AS "subject!", person AS "person!", name, scopes AS "scopes!",
+                r#"WITH found AS MATERIALIZED (
+                   SELECT issuer AS "issuer!", subject AS "subject!", person AS "person!", name, scopes AS "scopes!",
                           scope_bearing AS "scope_bearing!", return_to FROM"#,
-                " AND (SELECT pg_logical_emit_message(true, 'keyward', '') IS NOT NULL)",
+                ") SELECT * FROM found WHERE pg_logical_emit_message(true, 'keyward', '') IS NOT NULL",
                 &hash[..]
             );
-            let row = query.fetch_optional(&mut *read).await?;
-            read.finish().await?;
+            let row = query.fetch_optional(&mut *seat.connection).await?;
+            seat.connection.finish().await?;
             row.map(HandOver::try_from).transpose()
         };
         self.within_deadline(Statement::FindHandOver, work).await
@@ -129,8 +130,8 @@ impl HandOverStore for Store {
     /// The session counts from when the link was made, so that a revocation of the person's tokens since then ends it.
     async fn accept_hand_over(&self, link: &[u8; 32], session: &Accepted<'_>) -> Result<Option<Person>, StoreError> {
         let work = async {
-            let mut connection = self.requests.acquire().await?;
-            connection.begin().await?;
+            let mut seat = self.to_use_access(link).await?;
+            seat.connection.begin().await?;
             // Whoever asks second waits for the first, and then finds none.
             let query = of_links_that_work!(
                 r#"WITH used AS (DELETE FROM"#,
@@ -152,10 +153,10 @@ impl HandOverStore for Store {
                 session.address.map(IpNet::from) as Option<IpNet>,
                 session.browser
             );
-            let Some(row) = query.fetch_optional(&mut *connection).await? else { return Ok(None) };
+            let Some(row) = query.fetch_optional(&mut *seat.connection).await? else { return Ok(None) };
             let HandOver { person, .. } = row.try_into()?;
-            keep_newest(&mut connection, &person, true, session.most).await?;
-            connection.finish().await?;
+            keep_newest(&mut seat.connection, &person, true, session.most).await?;
+            seat.connection.finish().await?;
             Ok(Some(person))
         };
         self.within_deadline(Statement::AcceptHandOver, work).await

@@ -1,27 +1,28 @@
 //! The sessions of people who have signed in to the console.
 //!
+//! - `begun`: begins sessions
 //! - `hand_overs`: links with which a product hands its customers over
 //! - `rows`: what the tables have
 
+mod begun;
 mod hand_overs;
 mod rows;
 
 use std::{collections::HashMap, time::Duration};
 
 use async_trait::async_trait;
-use ipnet::IpNet;
 use serde_json::{Map, Value, json};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use self::{
+    begun::{insert, keep_newest},
     hand_overs::{EndedLinks, end_links},
     rows::SessionRow,
 };
 use super::{Statement, Store, ledger::audit, rows::interval};
 use crate::domain::{
     audit::Action,
-    ledger::Event,
+    ledger::{Event, Reach},
     listing::{Listed, Page, Place},
     owner::Owner,
     ports::{
@@ -38,12 +39,13 @@ const LOOKED_AT: i64 = 10_000;
 const USE_RECORDED: Duration = Duration::from_secs(60);
 
 /// The query for the sessions with this condition that have not ended. While their owner is disabled, they give no rights on
-/// Keyward itself. It proves by its commit that its server is the primary.
+/// Keyward itself.
 macro_rules! sessions {
-    ($condition:literal, $($argument:expr),+) => {
+    ($before:literal, $proof:literal, $condition:literal, $($argument:expr),+) => {
         sqlx::query_as!(
             SessionRow,
-            r#"SELECT id AS "id!", issuer AS "issuer!", subject AS "subject!", person AS "person!", name,
+            $before
+                + r#"SELECT id AS "id!", issuer AS "issuer!", subject AS "subject!", person AS "person!", name,
                       CASE WHEN EXISTS (SELECT FROM disabled_owners AS disabled
                                         WHERE disabled.issuer = console_sessions.issuer
                                             AND disabled.subject = console_sessions.subject)
@@ -53,11 +55,24 @@ macro_rules! sessions {
                       expires_at AS "expires_at!", address, browser, handed_over AS "handed_over!", return_to,
                       maker_kind, maker_issuer, maker_subject, maker_key_id
                FROM console_sessions
-               WHERE (SELECT pg_logical_emit_message(true, 'keyward', '') IS NOT NULL)
-                   AND expires_at > now() AND last_used_at > now() - $1::interval
+               WHERE "#
+                + $proof
+                + r#" expires_at > now() AND last_used_at > now() - $1::interval
                    AND console_access_stands(handed_over, issuer, subject, person, signed_in_at, maker_issuer, maker_subject,
                                              maker_key_id, maker_token_record) AND "#
                 + $condition,
+            $($argument),+
+        )
+    };
+}
+
+/// The same for lists, which prove by their commit that their server is the primary, also if they are empty.
+macro_rules! proven_sessions {
+    ($condition:literal, $($argument:expr),+) => {
+        sessions!(
+            "",
+            "(SELECT pg_logical_emit_message(true, 'keyward', '') IS NOT NULL) AND",
+            $condition,
             $($argument),+
         )
     };
@@ -67,28 +82,37 @@ macro_rules! sessions {
 impl SessionStore for Store {
     async fn begin_session(&self, session: &NewSession, hash: &[u8; 32], most: u32) -> Result<(), StoreError> {
         let work = async {
-            let mut connection = self.requests.acquire().await?;
-            connection.begin().await?;
-            insert(&mut connection, session, hash).await?;
-            keep_newest(&mut connection, &session.person, false, most).await?;
-            Ok(connection.finish().await?)
+            let mut seat = self.to_read(&Reach::Own(session.person.owner.clone())).await?;
+            seat.connection.begin().await?;
+            insert(&mut seat.connection, session, hash).await?;
+            keep_newest(&mut seat.connection, &session.person, false, most).await?;
+            Ok(seat.connection.finish().await?)
         };
         self.within_deadline(Statement::BeginSession, work).await
     }
 
     async fn find_session(&self, hash: &[u8; 32], idle: Duration) -> Result<Option<Session>, StoreError> {
         let work = async {
-            let mut read = self.requests.tentative().await?;
-            let row = sessions!("secret_hash = $2", interval(idle), &hash[..]).fetch_optional(&mut *read).await?;
+            let mut seat = self.to_find_access(hash).await?;
+            // Proven only if there is one: whoever has the secret of one that has ended has it for ever, and must not
+            // make the database commit. A server that was superseded ends nobody's session by not finding it.
+            let query = sessions!(
+                "WITH found AS MATERIALIZED (",
+                "",
+                "secret_hash = $2) SELECT * FROM found WHERE pg_logical_emit_message(true, 'keyward', '') IS NOT NULL",
+                interval(idle),
+                &hash[..]
+            );
+            let row = query.fetch_optional(&mut *seat.connection).await?;
             if let Some(row) = &row {
                 let used = sqlx::query!(
                     "UPDATE console_sessions SET last_used_at = now() WHERE id = $1 AND last_used_at < now() - $2::interval",
                     row.id,
                     interval((idle / 4).min(USE_RECORDED)),
                 );
-                used.execute(&mut *read).await?;
+                used.execute(&mut *seat.connection).await?;
             }
-            read.finish().await?;
+            seat.connection.finish().await?;
             Ok(row)
         };
         let row = self.within_deadline(Statement::FindSession, work).await?;
@@ -98,15 +122,15 @@ impl SessionStore for Store {
     async fn sessions_of(&self, person: &Person, idle: Duration) -> Result<Vec<Session>, StoreError> {
         let (issuer, name) = (&*person.owner.issuer, &*person.subject);
         let work = async {
-            let mut read = self.requests.tentative().await?;
-            let query = sessions!(
+            let mut seat = self.to_read(&Reach::Own(person.owner.clone())).await?;
+            let query = proven_sessions!(
                 "issuer = $2 AND person = $3 ORDER BY last_used_at DESC, id LIMIT 1000",
                 interval(idle),
                 issuer,
                 name
             );
-            let rows = query.fetch_all(&mut *read).await?;
-            read.finish().await?;
+            let rows = query.fetch_all(&mut *seat.connection).await?;
+            seat.connection.finish().await?;
             Ok(rows)
         };
         let rows = self.within_deadline(Statement::ListSessions, work).await?;
@@ -118,13 +142,14 @@ impl SessionStore for Store {
             WhichSessions::Only(id) => (id, false),
             WhichSessions::AllBut(id) => (id, true),
         };
+        let reach = Reach::Own(person.owner.clone());
         let (issuer, person) = (&*person.owner.issuer, &*person.subject);
         let work = async {
-            let mut connection = self.requests.acquire().await?;
-            connection.begin().await?;
+            let mut seat = self.to_read(&reach).await?;
+            seat.connection.begin().await?;
             if others {
                 let links = EndedLinks { issuer, subject: None, person: Some(person), before: None };
-                end_links(&mut connection, &links).await?;
+                end_links(&mut seat.connection, &links).await?;
             }
             let query = sqlx::query!(
                 "DELETE FROM console_sessions WHERE issuer = $1 AND person = $2 AND (id = $3) <> $4",
@@ -133,8 +158,8 @@ impl SessionStore for Store {
                 id,
                 others,
             );
-            let ended = query.execute(&mut *connection).await?.rows_affected();
-            connection.finish().await?;
+            let ended = query.execute(&mut *seat.connection).await?.rows_affected();
+            seat.connection.finish().await?;
             Ok(ended)
         };
         self.within_deadline(Statement::EndSessions, work).await
@@ -149,10 +174,11 @@ impl SessionStore for Store {
         let before = page.after.as_ref().map_or(Uuid::max(), |place| place.id);
         let limit = i64::from(page.limit) + 1;
         let work = async {
-            let mut read = self.requests.tentative().await?;
+            let mut seat = self.to_read(&Reach::Any).await?;
+            let read = &mut *seat.connection;
             let (rows, looked_at) = match &filter.owner {
                 Some(owner) => {
-                    let query = sessions!(
+                    let query = proven_sessions!(
                         "issuer = $2 AND subject = $3 AND ($4::text IS NULL OR person = $4) AND id < $5
                          ORDER BY id DESC LIMIT $6",
                         interval(idle),
@@ -172,7 +198,7 @@ impl SessionStore for Store {
                         LOOKED_AT - 1,
                     );
                     let last = last.fetch_optional(&mut *read).await?;
-                    let query = sessions!(
+                    let query = proven_sessions!(
                         "id < $2 AND id >= $3 ORDER BY id DESC LIMIT $4",
                         interval(idle),
                         before,
@@ -182,7 +208,7 @@ impl SessionStore for Store {
                     (query.fetch_all(&mut *read).await?, last)
                 }
             };
-            read.finish().await?;
+            seat.connection.finish().await?;
             Ok((rows, looked_at))
         };
         let (rows, looked_at) = self.within_deadline(Statement::ListSessions, work).await?;
@@ -196,11 +222,11 @@ impl SessionStore for Store {
             Endings::Of(owner, person) => (None, Some(owner), person),
         };
         let work = async {
-            let mut connection = self.admins.acquire().await?;
-            connection.begin().await?;
+            let mut seat = self.to_change(&Reach::Any, ending.author).await?;
+            seat.connection.begin().await?;
             if let Some(owner) = owner {
                 let (issuer, subject) = (&*owner.issuer, Some(&*owner.subject));
-                end_links(&mut connection, &EndedLinks { issuer, subject, person, before: None }).await?;
+                end_links(&mut seat.connection, &EndedLinks { issuer, subject, person, before: None }).await?;
             }
             let query = sqlx::query!(
                 "DELETE FROM console_sessions WHERE id IN
@@ -215,7 +241,7 @@ impl SessionStore for Store {
                 person,
                 i64::from(most),
             );
-            let ended = query.fetch_all(&mut *connection).await?;
+            let ended = query.fetch_all(&mut *seat.connection).await?;
             let mut by_owner: HashMap<Owner, Vec<Value>> = HashMap::new();
             for row in &ended {
                 let owner = Owner { issuer: row.issuer.as_str().into(), subject: row.subject.as_str().into() };
@@ -225,9 +251,9 @@ impl SessionStore for Store {
             for (owner, sessions) in by_owner {
                 let details = Map::from_iter([("sessions".to_owned(), sessions.into())]);
                 let event = Event { action: Action::SessionsEnded, details };
-                audit::write(&mut connection, ending.at, &[], &owner, ending.author, &event).await?;
+                audit::write(&mut seat.connection, ending.at, &[], &owner, ending.author, &event).await?;
             }
-            connection.finish().await?;
+            seat.connection.finish().await?;
             Ok(u32::try_from(ended.len()).unwrap_or(u32::MAX))
         };
         self.within_deadline(Statement::EndSessions, work).await
@@ -296,52 +322,4 @@ impl SessionStore for Store {
         };
         self.tidy_up(Statement::ForgetSessions, work).await
     }
-}
-
-/// Ends the oldest sessions of a person: of those who have signed in, or of those who were handed over. Neither kind
-/// puts an end to the other, so whoever may hand people over can't sign out people who have signed in.
-async fn keep_newest(
-    connection: &mut PgConnection,
-    person: &Person,
-    handed_over: bool,
-    most: u32,
-) -> Result<(), sqlx::Error> {
-    let oldest = sqlx::query!(
-        "DELETE FROM console_sessions WHERE id IN
-             (SELECT id FROM console_sessions WHERE issuer = $1 AND person = $2 AND handed_over = $4
-              ORDER BY signed_in_at DESC, id OFFSET $3)",
-        &*person.owner.issuer,
-        &*person.subject,
-        i64::from(most),
-        handed_over,
-    );
-    oldest.execute(connection).await.map(drop)
-}
-
-async fn insert(connection: &mut PgConnection, session: &NewSession, hash: &[u8; 32]) -> Result<(), sqlx::Error> {
-    let Person { owner, subject, name, scopes, scope_bearing, unknown_plan } = &session.person;
-    let scopes: Vec<String> = scopes.iter().map(str::to_owned).collect();
-    let query = sqlx::query!(
-        "INSERT INTO console_sessions (id, secret_hash, issuer, subject, person, name, scopes, scope_bearing, authenticated_at,
-                                       signed_in_at, last_used_at, expires_at, address, browser, unknown_plan, provider_session,
-                                       provider_subject, token_issued_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now(), now() + $10::interval, $11, $12, $13, $14, $15, $16)",
-        session.id,
-        &hash[..],
-        &*owner.issuer,
-        &*owner.subject,
-        &**subject,
-        name.as_deref(),
-        &scopes,
-        scope_bearing,
-        session.authenticated_at,
-        interval(session.lasts),
-        session.address.map(IpNet::from) as Option<IpNet>,
-        session.browser.as_deref(),
-        unknown_plan.as_deref(),
-        session.at_provider.session.as_deref(),
-        session.at_provider.subject.as_deref(),
-        session.at_provider.issued_at,
-    );
-    query.execute(connection).await.map(drop)
 }

@@ -20,7 +20,7 @@ use crate::domain::{
         StoreError,
         usage::{HourlyUses, KeyUse, UsageBatch, UsageStore},
     },
-    usage::{KeyDay, Period, Usage, UsageQuery},
+    usage::{KeyDay, Period, TooManyCounts, Usage, UsageQuery},
 };
 
 #[async_trait]
@@ -57,7 +57,7 @@ impl UsageStore for Store {
         self.within_deadline(Statement::WriteUsage, work).await
     }
 
-    async fn usage(&self, query: &UsageQuery, reach: &Reach) -> Result<Usage, StoreError> {
+    async fn usage(&self, query: &UsageQuery, reach: &Reach) -> Result<Result<Usage, TooManyCounts>, StoreError> {
         let work = async {
             let mut seat = self.to_read(reach).await?;
             Ok(read::report(&mut seat.connection, query).await?)

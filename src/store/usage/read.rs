@@ -8,17 +8,23 @@ use crate::domain::{
     api_key::KeyId,
     owner::Owner,
     plan::PlanName,
-    usage::{Granularity, Grouping, KeyDay, Period, Usage, UsageFilter, UsageGroup, UsageQuery, UseCounts, UseOutcome},
+    usage::{
+        Granularity, Grouping, KeyDay, Period, TooManyCounts, Usage, UsageFilter, UsageGroup, UsageQuery, UseCounts,
+        UseOutcome,
+    },
 };
 
 /// The counts of all keys together.
 const ALL_KEYS: i32 = 0;
+/// Any number of counts.
+const NO_LIMIT: Option<i64> = None;
 
 /// A `query_as!` of a row type, on the uses that a query selects: `key`, `at`, `outcome`, `tag` and `count`. There is
 /// one statement per access path, each with its own index. The parameters: 1 and 2 the time, 3 whether hours are asked
-/// for, 4 and 5 the outcome and the tag, 6 the reader's own, and the rest those of `$of`.
+/// for, 4 and 5 the outcome and the tag, 6 the reader's own, 7 how many counts are read, and the rest those of `$of`.
 macro_rules! uses {
-    ($row:ident, $select:literal, $of:literal, $order:literal, $query:expr, $own:expr $(, $argument:expr)* $(,)?) => {
+    ($row:ident, $select:literal, $of:literal, $order:literal, $query:expr, $own:expr, $most:expr
+     $(, $argument:expr)* $(,)?) => {
         sqlx::query_as!(
             $row,
             r#"WITH uses AS (
@@ -32,7 +38,7 @@ macro_rules! uses {
                    WHERE NOT $3::boolean AND day >= ($1 AT TIME ZONE 'UTC')::date AND day < ($2 AT TIME ZONE 'UTC')::date
                      AND ($4::smallint IS NULL OR outcome = $4) AND ($5::text IS NULL OR tag = $5) AND "#
                 + $of
-                + ") "
+                + " LIMIT $7) "
                 + $select
                 + $order,
             $query.period.from,
@@ -40,15 +46,17 @@ macro_rules! uses {
             $query.period.granularity == Granularity::Hour,
             $query.filter.outcome.map(UseOutcome::number),
             $query.filter.tag.as_deref(),
-            $own
+            $own,
+            $most
             $(, $argument)*
         )
     };
 }
 
-/// Whose uses: one arm for each access path. `$each_key`: whether the uses of all keys are needed one by one.
+/// Whose uses: one arm for each access path. `$each_key`: whether the uses of all keys are needed one by one. `$most`: how
+/// many counts are read of some keys.
 macro_rules! of_whom {
-    ($connection:expr, $row:ident, $select:literal, $order:literal, $query:expr, $own:expr, $each_key:expr) => {{
+    ($connection:expr, $row:ident, $select:literal, $order:literal, $query:expr, $own:expr, $each_key:expr, $most:expr) => {{
         let UsageFilter { key, owner, plan, .. } = &$query.filter;
         let plan = plan.as_ref().map(PlanName::as_str);
         match (key, owner) {
@@ -57,10 +65,11 @@ macro_rules! of_whom {
                     $row,
                     $select,
                     "key = (SELECT number FROM usage_keys LEFT JOIN owner_plans USING (issuer, subject)
-                                WHERE key_id = $7 AND ($8::text IS NULL OR plan = $8))",
+                                WHERE key_id = $8 AND ($9::text IS NULL OR plan = $9))",
                     $order,
                     $query,
                     $own,
+                    Some($most),
                     key.as_uuid(),
                     plan,
                 );
@@ -71,11 +80,12 @@ macro_rules! of_whom {
                     $row,
                     $select,
                     "key IN (SELECT number FROM usage_keys LEFT JOIN owner_plans USING (issuer, subject)
-                                 WHERE issuer = $7 AND subject = $8 AND ($9::uuid IS NULL OR key_id = $9)
-                                   AND ($10::text IS NULL OR plan = $10))",
+                                 WHERE issuer = $8 AND subject = $9 AND ($10::uuid IS NULL OR key_id = $10)
+                                   AND ($11::text IS NULL OR plan = $11))",
                     $order,
                     $query,
                     $own,
+                    Some($most),
                     &*owner.issuer,
                     &*owner.subject,
                     key.map(|key| key.as_uuid()),
@@ -87,19 +97,20 @@ macro_rules! of_whom {
                 let query = uses!(
                     $row,
                     $select,
-                    "key IN (SELECT number FROM owner_plans JOIN usage_keys USING (issuer, subject) WHERE plan = $7)",
+                    "key IN (SELECT number FROM owner_plans JOIN usage_keys USING (issuer, subject) WHERE plan = $8)",
                     $order,
                     $query,
                     $own,
+                    Some($most),
                     plan,
                 );
                 query.fetch_all($connection).await
             }
             (None, None) if $each_key => {
-                uses!($row, $select, "key > $7", $order, $query, $own, ALL_KEYS).fetch_all($connection).await
+                uses!($row, $select, "key > $8", $order, $query, $own, NO_LIMIT, ALL_KEYS).fetch_all($connection).await
             }
             (None, None) => {
-                uses!($row, $select, "key = $7", $order, $query, $own, ALL_KEYS).fetch_all($connection).await
+                uses!($row, $select, "key = $8", $order, $query, $own, NO_LIMIT, ALL_KEYS).fetch_all($connection).await
             }
         }
     }};
@@ -109,6 +120,8 @@ struct Point {
     start: OffsetDateTime,
     outcome: i16,
     count: i64,
+    /// How many counts it is the sum of.
+    counts: i64,
 }
 
 struct Group {
@@ -122,18 +135,31 @@ struct Group {
     counts: Vec<i64>,
 }
 
-/// The report.
-pub(super) async fn report(connection: &mut PgConnection, query: &UsageQuery) -> Result<Usage, sqlx::Error> {
+/// The report, unless it reads too many counts of some keys.
+pub(super) async fn report(
+    connection: &mut PgConnection,
+    query: &UsageQuery,
+) -> Result<Result<Usage, TooManyCounts>, sqlx::Error> {
+    let most = query.most_counts();
     let as_of = sqlx::query_scalar!(r#"SELECT now() AS "now!""#).fetch_one(&mut *connection).await?;
     let points = of_whom!(
         &mut *connection,
         Point,
-        r#"SELECT date_trunc($6::text, at, 'UTC') AS "start!", outcome AS "outcome!", sum(count)::bigint AS "count!" FROM uses "#,
+        // Added up before the time is cut, which takes as long as all else.
+        r#"SELECT date_trunc($6::text, at, 'UTC') AS "start!", outcome AS "outcome!", sum(count)::bigint AS "count!",
+                  sum(counts)::bigint AS "counts!"
+           FROM (SELECT at, outcome, sum(count) AS count, count(*) AS counts FROM uses GROUP BY at, outcome) AS sums "#,
         "GROUP BY 1, 2 ORDER BY 1, 2",
         query,
         query.period.granularity.as_str(),
-        false
+        false,
+        // One more shows that there are too many.
+        i64::from(most) + 1
     )?;
+    let read: i64 = points.iter().map(|point| point.counts).sum();
+    if query.is_of_some_keys() && read > i64::from(most) {
+        return Ok(Err(TooManyCounts(most)));
+    }
     let mut series: Vec<(OffsetDateTime, UseCounts)> = Vec::new();
     for point in points {
         if series.last().is_none_or(|(start, _)| *start != point.start) {
@@ -147,7 +173,7 @@ pub(super) async fn report(connection: &mut PgConnection, query: &UsageQuery) ->
         Some((grouping, most)) => groups(connection, query, grouping, most).await?,
         None => Vec::new(),
     };
-    Ok(Usage { as_of, series, groups })
+    Ok(Ok(Usage { as_of, series, groups }))
 }
 
 /// The uses of these keys by day.
@@ -187,7 +213,9 @@ async fn groups(
     let rows = of_whom!(
         connection,
         Group,
-        r#", sums AS (
+        // Added up before the groups are told apart, for the same reason.
+        r#", of_keys AS (SELECT key, outcome, tag, sum(count)::bigint AS count FROM uses GROUP BY key, outcome, tag),
+           sums AS (
                SELECT CASE WHEN ($6::text[])[1] = 'owner' THEN owners.issuer END AS group_issuer,
                       CASE WHEN ($6::text[])[1] = 'owner' THEN owners.subject END AS group_subject,
                       CASE WHEN ($6::text[])[1] = 'plan' THEN coalesce(owner_plans.plan, '') END AS group_plan,
@@ -195,7 +223,8 @@ async fn groups(
                       CASE WHEN ($6::text[])[1] = 'outcome' THEN uses.outcome END AS group_outcome,
                       CASE WHEN ($6::text[])[1] = 'tag' THEN uses.tag END AS group_tag,
                       uses.outcome, sum(uses.count)::bigint AS count
-               FROM uses LEFT JOIN usage_keys AS owners ON ($6::text[])[1] IN ('owner', 'plan') AND owners.number = uses.key
+               FROM of_keys AS uses
+                    LEFT JOIN usage_keys AS owners ON ($6::text[])[1] IN ('owner', 'plan') AND owners.number = uses.key
                     LEFT JOIN owner_plans ON ($6::text[])[1] = 'plan'
                         AND owner_plans.issuer = owners.issuer AND owner_plans.subject = owners.subject
                GROUP BY 1, 2, 3, 4, 5, 6, 7),
@@ -211,7 +240,8 @@ async fn groups(
         "ORDER BY sum DESC, group_issuer, group_subject, group_plan, group_key, group_outcome, group_tag",
         query,
         &own,
-        grouping.is_by_key()
+        grouping.is_by_key(),
+        i64::from(query.most_counts())
     )?;
     Ok(rows.into_iter().map(UsageGroup::from).collect())
 }

@@ -20,7 +20,7 @@ use keyward::{
             check::{CheckStores, KeyChecker},
             hasher::{Hasher, Lane},
         },
-        lifecycle::{Caller, ClaimsFollowed, KeyIssuer, Lifecycle, OwnersStopped},
+        lifecycle::{Caller, ClaimsFollowed, HeldKeys, KeyIssuer, Lifecycle, OwnersStopped},
         usage::writer::UsageWriter,
     },
     config::{Checks, Hashing, KeyPolicy, LastUsed, Usage},
@@ -273,6 +273,7 @@ impl World {
             runtime: Handle::current(),
             stopped: OwnersStopped::default(),
             followed: ClaimsFollowed::default(),
+            held: HeldKeys::default(),
         })
     }
 

@@ -32,7 +32,7 @@ use keyward::{
         },
         text::{ChangeReason, KeyName},
         token::{TokenEnd, TokenRecords, TokenRevocation},
-        usage::{KeyDay, Period, Usage, UsageQuery},
+        usage::{KeyDay, Period, TooManyCounts, Usage, UsageQuery},
     },
 };
 use time::OffsetDateTime;
@@ -242,7 +242,7 @@ impl UsageStore for FakeStore {
         if lost { Err(StoreError::Unavailable("the answer was lost".to_owned())) } else { Ok(()) }
     }
 
-    async fn usage(&self, _: &UsageQuery, _: &Reach) -> Result<Usage, StoreError> {
+    async fn usage(&self, _: &UsageQuery, _: &Reach) -> Result<Result<Usage, TooManyCounts>, StoreError> {
         unimplemented!()
     }
 

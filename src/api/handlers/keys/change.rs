@@ -25,9 +25,12 @@ use crate::{
             },
         },
     },
-    auth::lifecycle::{Applied, Caller, Done, Edit, Switch},
+    auth::lifecycle::{Applied, Caller, Done, Edit, Propagated, RevokedByHolder, Switch},
     domain::{api_key::KeyId, key_record::ManagedKey, ledger::Reach, principal::Principal, text::ChangeReason},
 };
+
+/// What is said of a revocation in the log.
+pub(crate) const REVOKE: &str = "revoke a key";
 
 /// `PATCH /v1/keys/{id}`
 pub(crate) async fn update(
@@ -113,9 +116,13 @@ pub(crate) async fn revoke(
     id: Path<String>,
     body: Bytes,
 ) -> Answer {
-    let id = key_id(&id)?;
+    let (id, now) = (key_id(&id)?, now());
     let reason = reason_given(&request, &body)?;
-    revoke_it(&request, caller, &services, id, reason).await
+    let conditions = conditions_of_change(&request)?;
+    let revoked = services.lifecycle.revoke_if(id, reason, conditions, caller, now).await;
+    let revoked = done(&request, revoked, REVOKE)?;
+    let revoked_at = revoked.outcome.record.revoked_at.unwrap_or(now);
+    Ok(HttpResponse::Ok().json(RevokedKey::new(id, revoked_at, &revoked.propagated)))
 }
 
 /// `DELETE /v1/keys/self`: revokes the presented key. Anyone who has found a key can revoke it.
@@ -126,7 +133,9 @@ pub(crate) async fn revoke_self(
     body: Bytes,
 ) -> Answer {
     let Some(record) = principal.key() else { return Err(Reason::Internal) };
+    let now = now();
     let reason = reason_given(&request, &body)?;
+    let conditions = conditions_of_change(&request)?;
     let caller = Caller {
         reach: Reach::Own(record.owner.clone()),
         scopes: Some(record.scopes.clone()),
@@ -134,21 +143,10 @@ pub(crate) async fn revoke_self(
         unknown_plan: None,
         author: services.gate.author(&request, principal.actor()),
     };
-    revoke_it(&request, caller, &services, record.id, reason).await
-}
-
-async fn revoke_it(
-    request: &HttpRequest,
-    caller: Caller,
-    services: &Services,
-    id: KeyId,
-    reason: Option<ChangeReason>,
-) -> Answer {
-    let now = now();
-    let conditions = conditions_of_change(request)?;
-    let revoked = services.lifecycle.revoke_if(id, reason, conditions, caller, now).await;
-    let revoked = done(request, revoked, "revoke a key")?;
-    Ok(HttpResponse::Ok().json(RevokedKey::new(&revoked, now)))
+    let revoked = services.lifecycle.revoke_held(record, reason, conditions, caller, now).await;
+    let revoked = revoked.map_err(unavailable(&request, REVOKE))??;
+    log_held_revocation(&request, &revoked);
+    Ok(HttpResponse::Ok().json(RevokedKey::new(revoked.outcome.id, revoked.outcome.at, &revoked.propagated)))
 }
 
 /// Logs the change, or returns the reason for the failure.
@@ -162,10 +160,21 @@ fn done(
     Ok(changed)
 }
 
+/// Logs a revocation with nothing but the key, unless nothing was done: whoever holds a key can repeat that for ever.
+pub(crate) fn log_held_revocation(request: &HttpRequest, revoked: &Applied<RevokedByHolder>) {
+    let RevokedByHolder { id, is_repeated, .. } = revoked.outcome;
+    if !is_repeated {
+        log_key(request, id, &revoked.propagated, REVOKE);
+    }
+}
+
 /// Logs a change of a key that every replica applies.
 pub(crate) fn log_key_change(request: &HttpRequest, changed: &Applied<ManagedKey>, what: &'static str) {
-    log_change(request, &changed.propagated, |took_ms, replicas_confirmed, replicas_expired| {
-        let key_id = changed.outcome.record.id;
+    log_key(request, changed.outcome.record.id, &changed.propagated, what);
+}
+
+fn log_key(request: &HttpRequest, key_id: KeyId, propagated: &Propagated, what: &'static str) {
+    log_change(request, propagated, |took_ms, replicas_confirmed, replicas_expired| {
         tracing::info!(%key_id, took_ms, replicas_confirmed, replicas_expired, "did {what}");
     });
 }

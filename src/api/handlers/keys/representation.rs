@@ -15,8 +15,14 @@ use crate::{
         owner::Owner,
         times,
     },
-    auth::lifecycle::{Applied, Issued, IssuedKey, Rotated},
-    domain::{api_key::Prefix, key_record::ManagedKey, metadata::Metadata, role::Role, secret::SecretString},
+    auth::lifecycle::{Issued, IssuedKey, Propagated, Rotated},
+    domain::{
+        api_key::{KeyId, Prefix},
+        key_record::ManagedKey,
+        metadata::Metadata,
+        role::Role,
+        secret::SecretString,
+    },
 };
 
 /// The state of a key, for the schema.
@@ -231,11 +237,7 @@ pub(crate) struct RevokedKey {
 }
 
 impl RevokedKey {
-    pub(super) fn new(revoked: &Applied<ManagedKey>, now: OffsetDateTime) -> Self {
-        Self {
-            id: revoked.outcome.record.id.to_string(),
-            revoked_at: revoked.outcome.record.revoked_at.unwrap_or(now),
-            confirmation: Confirmation::new(&revoked.propagated),
-        }
+    pub(super) fn new(id: KeyId, revoked_at: OffsetDateTime, propagated: &Propagated) -> Self {
+        Self { id: id.to_string(), revoked_at, confirmation: Confirmation::new(propagated) }
     }
 }

@@ -117,7 +117,12 @@ async fn answer(
     format: Format,
     query: UsageQuery,
 ) -> Answer {
-    let usage = services.usage.usage(&query, &caller.reach).await.map_err(read_failed(request))?;
+    let usage = services
+        .usage
+        .usage(&query, &caller.reach)
+        .await
+        .map_err(read_failed(request))?
+        .map_err(Reason::ReportTooLarge)?;
     let report = UsageReport::new(&query, usage);
     let mut response = actix_web::HttpResponse::Ok();
     response.insert_header((VARY, "Accept"));

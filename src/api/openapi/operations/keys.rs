@@ -18,11 +18,14 @@ use crate::{
             OF_AN_OWNER, OF_EVENTS, OF_KEYS, OF_REVOCATIONS, OF_USAGE, OF_USAGE_GROUPS, OF_USAGE_PLANS,
         },
     },
-    domain::api_key::KeyId,
+    domain::{api_key::KeyId, usage::TooManyCounts},
 };
 
 /// A key's id, for examples.
 const EXAMPLE: Uuid = Uuid::from_u128(0x0190_b3c4_7c0e_7cc3_98c4_dc0c_0c07_398f);
+
+/// A report that is too large, for examples.
+const COUNTS: TooManyCounts = TooManyCounts(400_000);
 
 pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     ("POST /api/create-api-key", |_| {
@@ -169,7 +172,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
         Operation::new("showKeyUsage", "Show how often a key was used")
             .takes([parameters::key_id_in_path()])
             .takes_checked(query(OF_USAGE))
-            .fails([Reason::NotFound(Missing::Route)])
+            .fails([Reason::NotFound(Missing::Route), Reason::ReportTooLarge(COUNTS)])
             .stored()
             .answers(200, "The uses of the key", "UsageReport")
             .also_as(&["text/csv"])
@@ -180,6 +183,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             .takes(query(OF_USAGE_GROUPS))
             .takes(admin.then(|| query(OF_USAGE_PLANS)).into_iter().flatten())
             .takes(admin.then(|| query(OF_AN_OWNER)).into_iter().flatten())
+            .fails([Reason::ReportTooLarge(COUNTS)])
             .stored()
             .answers(200, "The uses of all these keys together", "UsageReport")
             .also_as(&["text/csv"])

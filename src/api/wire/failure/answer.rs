@@ -18,7 +18,7 @@ use super::{
     problem::{Message, OAuthError, Problem},
 };
 use crate::{
-    domain::{api_key::without_secrets, counted::counted, denial::PublicDenial, escape::escaped},
+    domain::{api_key::without_secrets, counted::counted, denial::PublicDenial, escape::escaped, usage::TooManyCounts},
     protect::{Cause, LimitReport, problem_type},
     server::Refusal,
 };
@@ -177,6 +177,12 @@ fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
         }
         Reason::TooManyKeys(most, Some(plan)) => {
             format!("The owner has {}, and the plan {plan} allows no more.", counted((*most).into(), "key"))
+        }
+        Reason::ReportTooLarge(TooManyCounts(most)) => {
+            format!(
+                "The keys have more than {most} counts in this time. Choose a shorter time, days instead of hours, one outcome \
+                 or tag, or one key."
+            )
         }
         Reason::PlanInUse(1) => return Some("1 owner is on the plan.".into()),
         Reason::PlanInUse(owners) => format!("{owners} owners are on the plan."),

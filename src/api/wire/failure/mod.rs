@@ -80,7 +80,10 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{domain::api_key::KeyId, server::Refusal};
+    use crate::{
+        domain::{api_key::KeyId, usage::TooManyCounts},
+        server::Refusal,
+    };
 
     const DOCUMENT: &str = include_str!("../../../../docs/problems.md");
 
@@ -120,6 +123,7 @@ mod tests {
             Reason::TooManyNewKeys(0),
             Reason::TooManyChanges(0),
             Reason::OwnerBusy,
+            Reason::ReportTooLarge(TooManyCounts(1)),
             Reason::IdempotencyKeyReused,
             Reason::NoRequest(Refusal::Malformed),
             Reason::NoRequest(Refusal::InvalidTarget),

@@ -15,6 +15,7 @@ use crate::{
         plan::PlanName,
         plan_changes::PlanRefusal,
         timestamp,
+        usage::TooManyCounts,
     },
     protect::{Cause, CredentialKind, LimitReport, Refused, Row},
     server::Refusal,
@@ -91,6 +92,8 @@ pub(crate) enum Reason {
     TooManyChanges(u64),
     /// Other requests of the owner keep this one waiting.
     OwnerBusy,
+    /// A report of usage would read too much.
+    ReportTooLarge(TooManyCounts),
     /// So many owners are on the plan.
     PlanInUse(u64),
     /// There are as many plans as there may be.
@@ -280,6 +283,9 @@ impl Reason {
                 (StatusCode::TOO_MANY_REQUESTS, "too_many_changes", "Too many changes of API keys in a day")
             }
             Reason::OwnerBusy => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests at once"),
+            Reason::ReportTooLarge(_) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "report_too_large", "The report would read too much")
+            }
             Reason::PlanInUse(_) => (StatusCode::CONFLICT, "plan_in_use", "Owners are on the plan"),
             Reason::TooManyPlans => (StatusCode::CONFLICT, "too_many_plans", "Too many plans"),
             Reason::UnknownPlan(_) => {

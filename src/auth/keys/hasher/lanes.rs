@@ -14,8 +14,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{HashError, failed};
 use crate::{
     domain::owner::Owner,
-    owner_turns::{self, OwnerTurns},
     telemetry::metrics::counting::{Counter, Distribution, FAST, Histogram},
+    turns::{self, Turns},
 };
 
 /// The maximum number of new keys of one owner that are hashed or waiting in their lane at once. Otherwise an owner who
@@ -82,13 +82,13 @@ pub(super) struct Lanes {
     concurrency: usize,
     /// Limits how many requests of each lane may be in the queue for `permits`.
     lanes: [Arc<Semaphore>; 2],
-    owners: Arc<OwnerTurns>,
+    owners: Arc<Turns<Owner>>,
     max_wait: Duration,
     counts: [LaneCounts; 2],
 }
 
 /// A permit to hash, a place in the lane, and the owner's turn for a new key.
-pub(super) type Turn = ([OwnedSemaphorePermit; 2], Option<owner_turns::Turn>);
+pub(super) type Turn = ([OwnedSemaphorePermit; 2], Option<turns::Turn<Owner>>);
 
 impl Lanes {
     /// Permits for `concurrency` hashes at a time, for which nobody waits longer than `max_wait`.
@@ -98,7 +98,7 @@ impl Lanes {
             permits: permits(),
             concurrency: concurrency.get(),
             lanes: [permits(), permits()],
-            owners: OwnerTurns::new(MOST_OF_AN_OWNER),
+            owners: Turns::new(),
             max_wait,
             counts: [(), ()].map(|()| LaneCounts {
                 queue: AtomicUsize::new(0),
@@ -135,7 +135,7 @@ impl Lanes {
         let waits_for_own = AtomicBool::new(owner.is_some());
         let all = async {
             let of_owner = match owner {
-                Some(owner) => Some(self.owners.take(owner).await),
+                Some(owner) => Some(self.owners.take(owner.clone(), MOST_OF_AN_OWNER).await),
                 None => None,
             };
             waits_for_own.store(false, Ordering::Relaxed);

@@ -295,7 +295,7 @@ fn apply(key: &ManagedKey, edit: &Edit, caller: &Caller) -> Result<ManagedKey, R
 }
 
 /// Revokes a key. If it is already revoked, the first time and reason are kept.
-fn revoked(key: &ManagedKey, reason: Option<&ChangeReason>, now: OffsetDateTime) -> Decision {
+pub(super) fn revoked(key: &ManagedKey, reason: Option<&ChangeReason>, now: OffsetDateTime) -> Decision {
     let mut key = key.clone();
     if key.record.revoked_at.is_some() {
         return Decision::unchanged(key);

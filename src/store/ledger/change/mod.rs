@@ -27,7 +27,10 @@ impl Store {
     /// Announces the change even if nothing changes, because whoever made it earlier may have failed after the commit,
     /// while waiting for the replicas.
     pub(super) async fn change_key(&self, change: &Change<'_>) -> Result<Outcome, StoreError> {
-        let mut seat = self.to_change(change.reach).await?;
+        let mut seat = match change.is_by_holder {
+            true => self.to_revoke_held().await?,
+            false => self.to_change(change.reach, change.author).await?,
+        };
         seat.connection.begin().await?;
         let transaction = &mut *seat.connection;
         // Keys that share credits belong to one owner, and are changed together.

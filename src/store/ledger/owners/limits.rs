@@ -39,7 +39,7 @@ impl Store {
         by: ChangeContext<'_>,
     ) -> Result<Result<OwnerLimitsChanged, Refusal>, StoreError> {
         let owner = &change.owner;
-        let mut seat = self.to_change(by.reach).await?;
+        let mut seat = self.to_change(by.reach, by.author).await?;
         seat.connection.begin().await?;
         let transaction = &mut *seat.connection;
         lock_owner(transaction, owner).await?;

@@ -22,10 +22,9 @@ impl Store {
         Ok(is_disabled(&mut seat.connection, owner).await?)
     }
 
-    /// Takes no turn of the owner's: an administrator with many requests still gets through to stop somebody.
     pub(super) async fn has_rights(&self, owner: &Owner, to_change: bool) -> Result<bool, StoreError> {
-        let seat = if to_change { self.to_change(&Reach::Any).await } else { self.to_read(&Reach::Any).await };
-        Ok(!is_disabled(&mut seat?.connection, owner).await?)
+        let mut seat = self.to_find_rights(owner, to_change).await?;
+        Ok(!is_disabled(&mut seat.connection, owner).await?)
     }
 
     /// Announces the change even if nothing changes, because whoever made it earlier may have failed after the commit,
@@ -38,7 +37,7 @@ impl Store {
         let (issuer, subject) = (&*switch.owner.issuer, &*switch.owner.subject);
         let reason = switch.reason.as_ref().map(ChangeReason::as_str);
         let actor = ActorColumns::of(&by.author.actor);
-        let mut seat = self.to_change(by.reach).await?;
+        let mut seat = self.to_change(by.reach, by.author).await?;
         seat.connection.begin().await?;
         let transaction = &mut *seat.connection;
         lock_owner(transaction, &switch.owner).await?;

@@ -55,7 +55,7 @@ impl Store {
         by: ChangeContext<'_>,
     ) -> Result<Result<PlanAssigned, PlanRefusal>, StoreError> {
         let PlanAssignment { owner, plan, on_word_of, instead_of, reason, at } = assignment;
-        let mut seat = self.to_change(by.reach).await?;
+        let mut seat = self.to_change(by.reach, by.author).await?;
         seat.connection.begin().await?;
         let transaction = &mut *seat.connection;
         lock_owner(transaction, owner).await?;

@@ -33,7 +33,7 @@ impl Store {
         change: &PlanChange,
         by: ChangeContext<'_>,
     ) -> Result<Result<PlanChanged, PlanRefusal>, StoreError> {
-        let mut seat = self.to_change(by.reach).await?;
+        let mut seat = self.to_change(by.reach, by.author).await?;
         seat.connection.begin().await?;
         let transaction = &mut *seat.connection;
         lock_plans(transaction).await?;
@@ -87,7 +87,7 @@ impl Store {
         deletion: &PlanDeletion,
         by: ChangeContext<'_>,
     ) -> Result<Result<(), PlanRefusal>, StoreError> {
-        let mut seat = self.to_change(by.reach).await?;
+        let mut seat = self.to_change(by.reach, by.author).await?;
         seat.connection.begin().await?;
         let transaction = &mut *seat.connection;
         lock_plans(transaction).await?;
