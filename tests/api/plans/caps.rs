@@ -175,6 +175,8 @@ async fn no_key_is_made_rotated_or_enabled_in_an_environment_that_the_plan_does_
     for body in [json!({}), json!({ "environment": "live" })] {
         is_refused(&alice.posts(&replica, KEYS, body).await, "/environment", "environment_not_in_plan");
     }
+    let refused = Reply::to(alice.request(&replica, Method::POST, "/api/create-api-key")).await;
+    assert_eq!((refused.status, &*refused.text), (422, r#"{"message":"The plan free has no keys for live"}"#));
     alice.patches(&replica, &old.path(), json!({ "name": "x" })).await.is(200);
     is_refused(&enables(&alice, &replica, &old.path()).await, "/environment", "environment_not_in_plan");
     is_refused(&rotates(&alice, &replica, &old, json!({})).await, "/environment", "environment_not_in_plan");
