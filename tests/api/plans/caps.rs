@@ -184,6 +184,21 @@ async fn no_key_is_made_rotated_or_enabled_in_an_environment_that_the_plan_does_
     rotates(&alice, &replica, &key, json!({})).await.is(201);
 }
 
+/// A key that leaked has to be replaced, whatever the plan says now.
+#[tokio::test]
+async fn an_administrator_rotates_and_enables_keys_that_the_plan_would_not_give() {
+    let (replica, alice, root) = (replica().await, Person::named("alice"), Person::administrator());
+    let old = alice.creates(&replica, json!({ "environment": "live", "scopes": ["write"], "enabled": false })).await;
+    plan(&replica, "free", json!({ "environments": ["test"], "scopes": ["read"], "maxLifetime": 3600 })).await;
+    assign(&replica, json!("free")).await;
+    let path = format!("{ALL_KEYS}/{}", old.id);
+    enables(&root, &replica, &path).await.is(200);
+    let never = root.posts(&replica, &format!("{path}/rotate"), json!({ "expiresAt": null })).await;
+    is_refused(&never, "/expiresAt", "lifetime_too_long");
+    let rotated = root.posts(&replica, &format!("{path}/rotate"), json!({})).await.is(201);
+    assert_eq!((&rotated["environment"], &rotated["scopes"]), (&json!("live"), &json!(["write"])));
+}
+
 #[tokio::test]
 async fn every_cap_that_stands_in_the_way_is_told_at_once() {
     let caps = json!({ "maxLifetime": 60, "scopes": ["read"], "environments": ["test"] });
