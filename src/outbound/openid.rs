@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{
     Client, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
@@ -32,6 +32,9 @@ use crate::{
 const BELIEVED_FOR: Duration = Duration::from_secs(600);
 /// How long a provider that did not answer is not asked again.
 const FAILED_FOR: Duration = Duration::from_secs(2);
+/// What a form encodes (application/x-www-form-urlencoded percent-encode set of the URL standard). Providers that don't
+/// decode the client's secret take the four others as they are.
+const FORM_ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_');
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 
 /// The provider, with what it knows us by.
@@ -156,7 +159,7 @@ impl HttpProvider {
 }
 
 fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+    utf8_percent_encode(text, FORM_ENCODED).to_string()
 }
 
 #[async_trait]

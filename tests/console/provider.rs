@@ -23,7 +23,7 @@ use test_support::{
 /// What the provider signs with.
 const SECRET: &str = "5b1c8d0e7f3a4962b8d7e6f5a4c3b2d1-of-the-provider";
 pub(crate) const CLIENT_ID: &str = "keyward";
-const CLIENT_SECRET: &str = "a secret: with/odd+characters&";
+const CLIENT_SECRET: &str = "a secret: with/odd+characters&-and_plain.ones*~";
 /// Where the test says that browsers reach Keyward. Nobody listens there: the tests' browser knows better.
 pub(crate) const PUBLIC_URL: &str = "https://keys.example.com";
 

@@ -119,7 +119,7 @@ impl Lifecycle {
     }
 
     /// Whether the caller may rotate this key: its successor grants its scopes, in its environment, to whoever rotates
-    /// it.
+    /// it. An owner's plan does not keep administrators from replacing a key that leaked by one like it.
     pub(super) fn allow_successor(
         &self,
         old: &ManagedKey,
@@ -127,7 +127,8 @@ impl Lifecycle {
         caller: &Caller,
     ) -> Result<(), Refusal> {
         let mut violations = scope_violations(&old.record.scopes, &Scopes::default(), caller);
-        violations.extend(plan.into_iter().flat_map(|plan| plan_violations(plan, old, None)));
+        let binding = plan.filter(|_| caller.reach.owner().is_some());
+        violations.extend(binding.into_iter().flat_map(|plan| plan_violations(plan, old, None)));
         if violations.is_empty() { Ok(()) } else { Err(Refusal::Against(violations)) }
     }
 

@@ -9,7 +9,7 @@ use sqlx::{PgConnection, types::Json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{super::rows::ActorColumns, Store};
+use super::{super::rows::ActorColumns, Statement, Store};
 use crate::domain::{
     api_key::KeyId,
     audit::{AuditEvent, Author, Details},
@@ -136,6 +136,21 @@ const PAGE_BYTES: i64 = 1024 * 1024;
 const ROWS_AT_ONCE: usize = 250;
 
 impl Store {
+    /// Which of these events the audit has.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database could not answer.
+    pub async fn known_events(&self, ids: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+        let work = async {
+            let mut connection = self.requests.acquire().await?;
+            let query = sqlx::query_scalar!("SELECT id FROM audit_events WHERE id = ANY($1)", ids);
+            let known = query.fetch_all(&mut *connection).await?;
+            connection.finish().await?;
+            Ok(known)
+        };
+        self.within_deadline(Statement::ListEvents, work).await
+    }
+
     pub(super) async fn list_events(
         &self,
         filter: &EventFilter,

@@ -175,11 +175,28 @@ async fn no_key_is_made_rotated_or_enabled_in_an_environment_that_the_plan_does_
     for body in [json!({}), json!({ "environment": "live" })] {
         is_refused(&alice.posts(&replica, KEYS, body).await, "/environment", "environment_not_in_plan");
     }
+    let refused = Reply::to(alice.request(&replica, Method::POST, "/api/create-api-key")).await;
+    assert_eq!((refused.status, &*refused.text), (422, r#"{"message":"The plan free has no keys for live"}"#));
     alice.patches(&replica, &old.path(), json!({ "name": "x" })).await.is(200);
     is_refused(&enables(&alice, &replica, &old.path()).await, "/environment", "environment_not_in_plan");
     is_refused(&rotates(&alice, &replica, &old, json!({})).await, "/environment", "environment_not_in_plan");
     let key = alice.creates(&replica, json!({ "environment": "test" })).await;
     rotates(&alice, &replica, &key, json!({})).await.is(201);
+}
+
+/// A key that leaked has to be replaced, whatever the plan says now.
+#[tokio::test]
+async fn an_administrator_rotates_and_enables_keys_that_the_plan_would_not_give() {
+    let (replica, alice, root) = (replica().await, Person::named("alice"), Person::administrator());
+    let old = alice.creates(&replica, json!({ "environment": "live", "scopes": ["write"], "enabled": false })).await;
+    plan(&replica, "free", json!({ "environments": ["test"], "scopes": ["read"], "maxLifetime": 3600 })).await;
+    assign(&replica, json!("free")).await;
+    let path = format!("{ALL_KEYS}/{}", old.id);
+    enables(&root, &replica, &path).await.is(200);
+    let never = root.posts(&replica, &format!("{path}/rotate"), json!({ "expiresAt": null })).await;
+    is_refused(&never, "/expiresAt", "lifetime_too_long");
+    let rotated = root.posts(&replica, &format!("{path}/rotate"), json!({})).await.is(201);
+    assert_eq!((&rotated["environment"], &rotated["scopes"]), (&json!("live"), &json!(["write"])));
 }
 
 #[tokio::test]

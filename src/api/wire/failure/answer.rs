@@ -40,7 +40,7 @@ impl Failure {
         let mut response = HttpResponse::build(status);
         self.add_headers(status, &mut response);
         match self.dialect {
-            Dialect::Compatibility => response.json(Message { message: title }),
+            Dialect::Compatibility => response.json(Message { message: &self.message().unwrap_or(title.into()) }),
             Dialect::OAuth => response.json(OAuthError { error: oauth_code(code), error_description: title }),
             Dialect::Standard => response.content_type("application/problem+json").json(self.problem(request_id)),
         }
@@ -72,6 +72,15 @@ impl Failure {
                 _ => None,
             },
         }
+    }
+
+    /// What a compatibility route says instead of the title. It takes no fields, so what is wrong is their owner's plan.
+    fn message(&self) -> Option<Cow<'static, str>> {
+        let Reason::InvalidFields(problems) = &self.reason else { return None };
+        let details: Vec<&str> = problems.iter().map(|problem| &*problem.detail).collect();
+        let mut message = details.join("; ");
+        message.get_mut(..1)?.make_ascii_uppercase();
+        Some(message.into())
     }
 
     fn detail(&self) -> Option<Cow<'static, str>> {

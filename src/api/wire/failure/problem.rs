@@ -46,8 +46,8 @@ pub(crate) struct Problem<'a> {
 
 /// An error of the compatibility routes.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Message {
-    pub(crate) message: &'static str,
+pub(crate) struct Message<'a> {
+    pub(crate) message: &'a str,
 }
 
 /// An OAuth error (RFC 6749 §5.2).

@@ -1,21 +1,25 @@
 //! Key ids from files: lists, and revocations in audit exports.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::Path,
-};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use anyhow::{Context, bail};
 use keyward::domain::{api_key::KeyId, audit::Action};
 use serde_json::{Deserializer, Value};
+use uuid::Uuid;
 
 /// What events of the audit say.
 pub(super) struct Revocations {
     /// The keys that were revoked.
     pub(super) ids: Vec<KeyId>,
-    /// What else took something away, or may have: how many events there are of each such action.
-    pub(super) others: BTreeMap<String, u64>,
+    /// What else took something away, or may have.
+    pub(super) others: Vec<Other>,
+}
+
+/// An event that this command does not repeat.
+pub(super) struct Other {
+    /// `None` if it names none.
+    pub(super) id: Option<Uuid>,
+    pub(super) action: String,
 }
 
 /// The ids of a list, one per line. Either all are valid, or none is used. There may be none: what makes the list has
@@ -35,7 +39,7 @@ pub(super) fn in_list(path: &Path) -> anyhow::Result<Vec<KeyId>> {
 /// events, one after another.
 pub(super) fn in_audit(path: &Path) -> anyhow::Result<Revocations> {
     let text = read(path)?;
-    let (mut ids, mut others, mut has_events) = (BTreeSet::new(), BTreeMap::new(), false);
+    let (mut ids, mut others, mut has_events) = (BTreeSet::new(), Vec::new(), false);
     for value in Deserializer::from_str(&text).into_iter::<Value>() {
         let value = value.with_context(|| format!("{} is not JSON", path.display()))?;
         for event in events(&value) {
@@ -51,7 +55,8 @@ pub(super) fn in_audit(path: &Path) -> anyhow::Result<Revocations> {
                 }
                 Some(action) if !action.may_take_away() => {}
                 // A later version may have written one that this version does not know.
-                _ => *others.entry(action.to_owned()).or_default() += 1,
+                _ => others
+                    .push(Other { id: event["id"].as_str().and_then(|id| id.parse().ok()), action: action.to_owned() }),
             }
         }
     }

@@ -3,7 +3,7 @@
 mod listed;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     path::{Path, PathBuf},
 };
 
@@ -16,16 +16,20 @@ use keyward::{
     },
 };
 use serde_json::json;
+use uuid::Uuid;
 
-use self::listed::Revocations;
+use self::listed::{Other, Revocations};
 use super::{list::Selection, show::print_key};
 use crate::cli::shared::{Desk, Misuse, OwnerOptions, granted, now, operator, output::print_line, print_json, values};
+
+/// How many events are looked up in one statement.
+const IDS_AT_ONCE: usize = 1000;
 
 /// Revoke a key, whoever owns it, or many. Returns when no replica accepts them any more.
 ///
 /// After a restore of the database, keys that were revoked since the backup work again: revoke them with what an export
 /// of the audit says, or a list. Keys that are revoked already, and those that the database has not got, are counted
-/// and left alone. What else such an export says was taken away is counted, and not repeated.
+/// and left alone. What else such an export says was taken away since the backup is counted, and not repeated.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -58,6 +62,7 @@ impl Revoke {
             (Some(id), ..) => self.revoke(desk, id).await,
             (_, Some(audit), _) => {
                 let Revocations { ids, others } = listed::in_audit(audit)?;
+                let others = not_in_the_audit(desk, others).await?;
                 self.revoke_listed(desk, audit, &ids, Some(others)).await
             }
             (_, _, Some(list)) => self.revoke_listed(desk, list, &listed::in_list(list)?, None).await,
@@ -127,6 +132,22 @@ impl Revoke {
         }
         Ok(())
     }
+}
+
+/// How many events of each action the database has not got. What happened before its backup is in effect there.
+async fn not_in_the_audit(desk: &Desk, events: Vec<Other>) -> anyhow::Result<BTreeMap<String, u64>> {
+    let ids: Vec<Uuid> = events.iter().filter_map(|event| event.id).collect();
+    let mut known = HashSet::new();
+    for ids in ids.chunks(IDS_AT_ONCE) {
+        known.extend(desk.store.known_events(ids).await?);
+    }
+    let mut counted = BTreeMap::new();
+    for Other { id, action } in events {
+        if id.is_none_or(|id| !known.contains(&id)) {
+            *counted.entry(action).or_default() += 1;
+        }
+    }
+    Ok(counted)
 }
 
 /// Revoke all keys that meet every condition. Returns when no replica accepts one of them any more.
