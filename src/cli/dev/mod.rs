@@ -63,6 +63,7 @@ pub(super) struct Dev {
 impl Dev {
     pub(super) fn run(self, mut sources: Sources, hardened: Hardened) -> anyhow::Result<()> {
         self.port.put_into(&mut sources);
+        leave_to_others(&mut sources);
         let data_dir = data_dir(self.data_dir)?;
         let mut postgres = if Settings::load(sources.clone())?.names_a_database() {
             None
@@ -99,6 +100,20 @@ impl Dev {
             }
         })?;
         postgres.map_or(Ok(()), |postgres| Ok(postgres.stop()?))
+    }
+}
+
+/// What other programs read as well does not name its database: it would make its tables beside theirs, unasked.
+fn leave_to_others(sources: &mut Sources) {
+    const NAMES: [&str; 2] = ["DATABASE_URL", "DATABASE_URL_FILE"];
+    for (name, _) in
+        sources.env.extract_if(.., |(name, _)| NAMES.contains(&name.as_str())).filter(|it| !it.1.is_empty())
+    {
+        tell_line(format_args!(
+            "`keyward dev` does not use {name}, which is other programs' too: its database is its own, or the one that \
+             KEYWARD__{} names",
+            name.replacen('_', "__", 1)
+        ));
     }
 }
 
