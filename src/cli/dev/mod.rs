@@ -217,15 +217,12 @@ fn secrets(data_dir: &Path) -> anyhow::Result<Vec<(&'static str, String)>> {
         .collect()
 }
 
-/// The settings of the `keyward dev` on a data directory, for a command that works with it. What the file and the
+/// The settings of the `keyward dev` that runs on a data directory, for a command that works with it. What the file and the
 /// environment say of its database, its tokens and its keys is meant for another Keyward, which this must not touch.
-pub(super) fn settings(
-    mut sources: Sources,
-    data_dir: &Path,
-    database: Option<(&'static str, String)>,
-) -> anyhow::Result<Result<Settings, Problems>> {
+pub(super) fn settings(mut sources: Sources, data_dir: &Path) -> anyhow::Result<Result<Settings, Problems>> {
+    let database = database(data_dir)?;
     sources.base = secrets(data_dir)?;
-    sources.base.extend(database);
+    sources.base.push(database);
     sources.decided = DECIDED;
     let settings = Settings::load(sources);
     let unused = settings.as_ref().map_or_else(|_| Vec::new(), |settings| settings.unused().collect());
@@ -248,7 +245,7 @@ pub(super) fn configured<T>(dev: bool, setting: Result<T, Problems>) -> anyhow::
 }
 
 /// The URL of the database of the `keyward dev` that runs on a data directory.
-pub(super) fn database(data_dir: &Path) -> anyhow::Result<(&'static str, String)> {
+fn database(data_dir: &Path) -> anyhow::Result<(&'static str, String)> {
     let url = DataDirectory::url_of_running(data_dir, "postgres");
     let url = url.with_context(|| {
         format!(

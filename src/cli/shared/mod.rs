@@ -27,7 +27,7 @@ use keyward::domain::{escape::escaped_json, timestamp};
 use time::OffsetDateTime;
 
 pub(super) use self::{
-    database::{DatabaseOptions, Desk, fingerprints, operator},
+    database::{DatabaseOptions, Desk, fingerprints, load, operator},
     owner::{OwnerOptions, WhichOwner},
     refusal::granted,
 };
