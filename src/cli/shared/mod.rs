@@ -28,7 +28,7 @@ use time::OffsetDateTime;
 
 pub(super) use self::{
     database::{DatabaseOptions, Desk, fingerprints, load, operator},
-    owner::{OwnerOptions, WhichOwner},
+    owner::{OwnerOptions, WhichOwner, tell_if_without_keys},
     refusal::granted,
 };
 
