@@ -187,7 +187,7 @@ fn dispatch(arguments: Arguments, hardened: Hardened) -> anyhow::Result<ExitCode
             port.put_into(&mut sources);
             serve::run(sources, hardened)
         }
-        Command::Migrate => migrate(&Settings::load(sources)?),
+        Command::Migrate => migrate(&shared::load(sources)?),
         // With their own exit codes.
         Command::Keys(keys) => return keys.run(sources),
         Command::Policy(policy) => return Ok(policy.run(sources)),
@@ -200,7 +200,7 @@ fn dispatch(arguments: Arguments, hardened: Hardened) -> anyhow::Result<ExitCode
         Command::Tokens(tokens) => tokens.run(sources),
         Command::Secrets(secrets) => secrets.run(),
         Command::Healthcheck => healthcheck::run(&Settings::load(sources)?.server()?),
-        Command::Config => show_config(&Settings::load(sources)?),
+        Command::Config => show_config(&shared::load(sources)?),
         Command::Completions { shell } => Ok(print(completions::script(shell, Arguments::command()))?),
     };
     done.map(|()| ExitCode::SUCCESS)

@@ -129,6 +129,9 @@ fn drawn(query: &UsageQuery, report: &UsageReport) -> String {
     for (reason, count) in refused {
         let _ = writeln!(text, "  {count} {reason}");
     }
+    if let Some(at) = report.unfinished_as_of() {
+        let _ = writeln!(text, "As of {}: uses of the last minute may be missing", timestamp::write(at));
+    }
     text
 }
 

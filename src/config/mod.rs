@@ -64,7 +64,7 @@ pub use self::{
 pub use self::{
     authorize::{Authorize, PolicyFile, PolicySource, policy},
     console::{Console, ConsoleSignIn, OpenIdClient, SessionLives},
-    loading::{Exposure, InvalidDuration, Problems, Settings, Sources, parse_duration},
+    loading::{Exposure, InvalidDuration, OtherDatabase, Problems, Settings, Sources, parse_duration},
     log::{Log, LogFormat},
     metrics::Metrics,
     process::Process,

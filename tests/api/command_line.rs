@@ -103,15 +103,44 @@ fn a_token_that_would_be_refused_is_not_minted() {
     assert!(message.contains("jwt.secret is not set"), "{message}");
 }
 
-#[tokio::test]
-async fn a_token_for_dev_is_signed_with_the_secret_in_its_data_directory() {
+/// One that is signed with new secrets would look good, and no server would take it.
+#[test]
+fn there_is_no_token_for_a_dev_that_does_not_run() {
     let folder = Folder::new();
-    let mut mint = bare();
-    mint.args(["token", "mint", "--dev", "--subject", "alice", "--data-dir"]).arg(folder.path());
-    let token = run_beside(mint).await.succeeded().trim_end().to_owned();
-    let secret = fs::read_to_string(folder.path().join("secrets/jwt_secret")).expect("the secret was made");
-    let replica = Replica::start_with(&[("JWT_SECRET", secret.trim_end())]).await;
-    assert_eq!(Person { token }.asks_for_a_key(&replica).await.status(), 201);
+    let data = folder.path().join("data");
+    let message = run(bare().args(["token", "mint", "--dev", "--subject", "alice", "--data-dir"]).arg(&data)).failed();
+    assert!(message.contains("no `keyward dev`") && message.contains("--data-dir"), "{message}");
+    assert!(!data.exists());
+}
+
+/// `DATABASE_URL=… keyward …` looks as if it worked on that one.
+#[tokio::test]
+async fn who_names_two_databases_is_told_which_one_is_used_and_no_password() {
+    let (database, folder) = (database().await, Folder::new());
+    let url = folder.file("database-url", database.url());
+    let restored = "postgres://keyward:hunter2hunter2@127.0.0.1:1/restored";
+    let named = [("DATABASE_URL", restored), ("KEYWARD__DATABASE__URL_FILE", &*url)];
+    let told = |text: &str| {
+        let is_used = format!("KEYWARD__DATABASE__URL_FILE ({})", database.url());
+        text.contains("DATABASE_URL (postgres://keyward:********@127.0.0.1:1/restored)")
+            && text.contains(&is_used)
+            && !text.contains("hunter2")
+    };
+    for words in [&["keys", "list"][..], &["migrate"], &["config"], &["doctor"]] {
+        let mut command = command();
+        command.args(words).envs(named);
+        let ended = run_beside(command).await;
+        assert!(ended.code == Some(0) && told(&ended.stderr), "{ended:#?}");
+        let (_, name) = test_support::server_socket(database.url());
+        let is_shown = |line: &str| line.contains(&format!("{name} on ")) && line.ends_with(", as the role postgres");
+        assert!(words != ["doctor"] || ended.stdout.lines().any(is_shown), "{ended:#?}");
+    }
+    let replica = Replica::start_on(restored, &named[1..]).await;
+    assert!(told(&replica.prints("two databases are named").await));
+    // The same one twice is no mistake.
+    let mut command = command();
+    command.args(["keys", "list"]).envs([("DATABASE_URL", database.url()), named[1]]);
+    assert_eq!(run_beside(command).await.stderr, "");
 }
 
 #[tokio::test]

@@ -153,7 +153,7 @@ async fn a_wrong_password_ends_the_start_at_once_and_the_setting_that_holds_it_i
     cluster.demand_passwords().await;
     let in_url = with(&url, "postgres@", "keyward:hunter2@");
     let message = refused(&[("DATABASE_URL", &in_url)]).await;
-    says_once(&message, &["database.url: ", "refuses the password of the role keyward"]);
+    says_once(&message, &["database.url: ", "refuses the password of the role keyward", "or the role does not exist"]);
     let without = with(&url, "postgres@", "keyward@");
     let message = refused(&[("DATABASE_URL", &without), ("KEYWARD__DATABASE__PASSWORD", "hunter2")]).await;
     says_once(&message, &["database.password: ", "refuses the password of the role keyward"]);

@@ -13,7 +13,7 @@ use crate::commands::keyward;
 use keyward_local_postgres::{StartError, data_directory::DataDirectory};
 use reqwest::Method;
 use test_support::{
-    PATIENCE,
+    PATIENCE, TestDatabase,
     client::{self, request},
     database,
     program::{Folder, bare, run, run_beside},
@@ -253,19 +253,32 @@ async fn with_a_database_configured_dev_needs_no_postgres_programs() {
 async fn with_a_database_and_secrets_in_the_environment_the_welcome_names_what_is_used() {
     let (folder, database) = (Folder::new(), database().await);
     let mut dev = Dev::command(folder.path());
-    dev.env("DATABASE_URL", database.url()).env("JWT_SECRET", test_support::replica::JWT_SECRET);
+    dev.env("KEYWARD__DATABASE__URL", database.url()).env("JWT_SECRET", test_support::replica::JWT_SECRET);
     let mut process =
         dev.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     let output = Output::collect(&mut process);
     output.line_with("Ctrl-C stops everything").await;
     let welcome = output.text();
-    assert!(welcome.contains("database: postgres://") && welcome.contains("(env DATABASE_URL)"), "{welcome}");
+    assert!(welcome.contains("database: postgres://") && welcome.contains("(env KEYWARD__DATABASE__URL)"), "{welcome}");
     assert!(welcome.contains("jwt.secret: env JWT_SECRET"), "{welcome}");
     let pepper = folder.path().join("secrets/pepper").display().to_string();
     assert!(welcome.contains(&format!("keys.peppers: {pepper}")), "{welcome}");
     assert!(!welcome.contains(test_support::replica::JWT_SECRET), "{welcome}");
     process.kill().expect("killed");
     let _ = process.wait();
+}
+
+/// It is often exported for another program, whose tables are there.
+#[tokio::test]
+async fn a_database_that_other_programs_read_from_the_environment_too_is_left_alone() {
+    let (folder, other) = (Folder::new(), TestDatabase::empty().await);
+    let dev = Dev::start_with(&folder.path().join("data"), &[("DATABASE_URL", other.url())]).await;
+    let told = dev.output.text();
+    assert!(told.contains("does not use DATABASE_URL") && told.contains("KEYWARD__DATABASE__URL"), "{told}");
+    assert!(!told.contains(other.url()) && told.contains("Commands find it with --dev"), "{told}");
+    let tables = sqlx::query_scalar("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'");
+    let tables: i64 = tables.fetch_one(&other.superuser_pool().await).await.expect("a count");
+    assert_eq!(tables, 0);
 }
 
 /// What is exported in a shell for production, or stands in a file, must not lead a command there.

@@ -301,6 +301,44 @@ async fn a_replica_on_an_older_schema_says_that_once_and_begins_its_work_when_so
     replica.prints("the audit's partitions are up to date").await;
 }
 
+/// Of an application that uses sqlx, too: its migrator would find ours among its own.
+#[tokio::test]
+async fn nothing_is_made_beside_the_migrations_of_another_program() {
+    for (version, description) in [(20_260_101_120_000_i64, "users"), (1, "users"), (40, "api keys")] {
+        let others = TestDatabase::empty().await;
+        let pool = others.superuser_pool().await;
+        let table = format!(
+            "CREATE TABLE _sqlx_migrations (version bigint PRIMARY KEY, description text NOT NULL, installed_on timestamptz \
+             NOT NULL DEFAULT now(), success boolean NOT NULL, checksum bytea NOT NULL, execution_time bigint NOT NULL);
+             INSERT INTO _sqlx_migrations VALUES ({version}, '{description}', now(), true, '', 0)"
+        );
+        sqlx::raw_sql(AssertSqlSafe(table)).execute(&pool).await.expect("the table");
+        for word in ["migrate", "serve"] {
+            let mut command = command();
+            command.arg(word).env("DATABASE_URL", others.url());
+            let message = run_beside(command).await.failed();
+            for text in ["another program's", &version.to_string(), description, "of its own"] {
+                assert!(message.contains(text), "{word}: {message}");
+            }
+        }
+        let names = sqlx::query_scalar("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'");
+        let names: Vec<String> = names.fetch_all(&pool).await.expect("names");
+        assert_eq!(names, ["_sqlx_migrations"]);
+        // As new as this program it is only by its number.
+        let replica = Replica::start_on(others.url(), &[("KEYWARD__DATABASE__MIGRATE_ON_START", "false")]).await;
+        assert_eq!(client::get(replica.url("/readyz")).await.expect("an answer").status(), 503);
+    }
+    // What they have made beside each other before goes on until there is something to make.
+    let mixed = database().await;
+    let pool = mixed.superuser_pool().await;
+    let newest = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations");
+    let newest: i64 = newest.fetch_one(&pool).await.expect("a number");
+    let row = "INSERT INTO _sqlx_migrations VALUES (20260101120000, 'users', now(), true, '', 0)";
+    sqlx::query(row).execute(&pool).await.expect("a row");
+    let told = run_beside(migrate(&mixed)).await.succeeded();
+    assert_eq!(told, format!("The schema is up to date, at migration {newest}.\n"));
+}
+
 /// A row that only a newer Keyward knows: rolling back, or a rolling upgrade half-way.
 #[tokio::test]
 async fn an_older_keyward_starts_on_the_schema_of_a_newer_one() {

@@ -38,6 +38,22 @@ async fn the_detail_says_what_is_wrong_with_how_a_credential_came() {
         let detail = answer.is(401)["detail"].as_str().expect("a text").to_owned();
         assert!(detail.contains(told), "{path} {headers:?}: {detail}");
     }
+    for (path, told) in [
+        (format!("/v1/authorize?x-api-key={key}"), "send the new one in x-api-key: <key>"),
+        (format!("/v1/authorize?url=https%3A%2F%2Fa%2F%3Fk%3D{key}"), "rotate it"),
+        (format!("/v1/keys?api_key={key}"), "This route takes a JWT"),
+        (format!("/v1/keys?access_token={}", alice.token), "No credential is read from the query string"),
+    ] {
+        let answer = sends(&replica, Method::GET, &path, &[]).await;
+        answer.is_problem(401, "missing_credential");
+        let detail = answer.is(401)["detail"].as_str().expect("a text").to_owned();
+        assert!(detail.contains(told) && !answer.text.contains(&key), "{path}: {detail}");
+    }
+    let answer =
+        sends(&replica, Method::GET, &format!("/v1/keys?api_key={key}"), &[("authorization", &bearer_token)]).await;
+    answer.is_problem(400, "invalid_parameters");
+    let detail = &answer.is(400)["errors"][0]["detail"];
+    assert!(detail.as_str().is_some_and(|text| text.contains("rotate the key")) && !answer.text.contains(&key));
     let both = [("x-api-key", key.as_str()), ("authorization", &bearer_token)];
     let answer = sends(&replica, Method::POST, "/v1/keys/verify", &both).await;
     answer.is_problem(400, "invalid_request");

@@ -21,6 +21,8 @@ async fn owners_are_listed_shown_disabled_and_enabled_as_by_the_api() {
     shown::same_json(&listed, &by_the_api(&replica, "").await["owners"], "");
     let searched = json(&owners(&["list", "--json", "--search", "LIC"]).await.succeeded());
     assert_eq!(searched, value!([listed[0]]));
+    let limits = owners(&["limits", "--subject", "alice"]).await;
+    assert!(limits.code == Some(0) && !limits.stderr.contains("has no keys"), "{limits:#?}");
     let table = owners(&["list"]).await.succeeded();
     let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines[0], ["ID", "ISSUER", "SUBJECT", "STATE", "PLAN", "ACTIVE", "DISABLED", "EXPIRED", "REVOKED"]);
@@ -62,8 +64,14 @@ async fn an_owner_must_be_named_and_one_who_is_not_known_is_told_so() {
         assert_eq!(owners(misuse).await.code, Some(2), "{misuse:?}");
     }
     // Who has no key yet can be disabled beforehand, and is forgotten when enabled.
-    let disabled = json(&owners(&["disable", "--subject", "nobody", "--json"]).await.succeeded());
+    let ended = owners(&["disable", "--subject", "nobody", "--json"]).await;
+    assert!(ended.stderr.contains(r#"The owner "nobody" of the issuer "" has no keys"#), "{ended:#?}");
+    let disabled = json(&ended.succeeded());
     assert_eq!((&disabled["state"], &disabled["keys"]["active"]), (&value!("disabled"), &value!(0)));
     let enabled = json(&owners(&["enable", "--subject", "nobody", "--json"]).await.succeeded());
     assert_eq!((&enabled["state"], &enabled["owner"]["subject"]), (&value!("active"), &value!("nobody")));
+    for arguments in [&["limits", "--limit", "a=1/1m"][..], &["plan", "--none"]] {
+        let ended = owners(&[arguments, &["--subject", "nobody"]].concat()).await;
+        assert!(ended.code == Some(0) && ended.stderr.contains("has no keys"), "{ended:#?}");
+    }
 }

@@ -153,6 +153,23 @@ async fn a_service_that_may_not_migrate_starts_once_somebody_has_migrated() {
     roles.drop_roles().await;
 }
 
+/// Without `migrate_on_start = false`.
+#[tokio::test]
+async fn a_service_that_may_not_migrate_starts_while_there_is_nothing_to_migrate_and_is_told_what_to_do_otherwise() {
+    let mut roles = TwoRoles::migrated().await;
+    let replica = Replica::start_on(&roles.service.1, &[]).await;
+    replica.prints("the tables are another role's").await;
+    assert_eq!(Person::named("alice").makes_a_key(&replica).await.asks_for_the_resource(&replica).await.status(), 200);
+    let undo = "DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)";
+    sqlx::query(undo).execute(&mut roles.as_superuser).await.expect("undone");
+    let mut serve = test_support::replica::command();
+    serve.arg("serve").env("DATABASE_URL", &roles.service.1);
+    let message = test_support::program::run_beside(serve).await.failed();
+    assert!(message.contains("set database.migrate_on_start = false and run `keyward migrate`"), "{message}");
+    drop(replica);
+    roles.drop_roles().await;
+}
+
 /// By a role that owns no table, and while nobody brings the schema up to date.
 #[tokio::test]
 async fn the_service_makes_the_audits_months_to_come_and_drops_those_that_the_retention_has_passed() {

@@ -97,10 +97,11 @@ async fn doctor_connects_as_the_role_that_migrates_and_finds_one_that_can_not() 
     let good = examined(service, &[(MIGRATE_URL, owner)]).await;
     assert_eq!(in_state(&good.0, "migration", "good").len(), 1, "{good:#?}");
     assert_eq!(good.1.code, Some(0), "{good:#?}");
-    // As `keyward serve` would, which takes the service's role if there is no other.
+    // As `keyward serve` would, which takes the service's role if there is no other, and starts while there is nothing
+    // to migrate.
     for env in [&[(MIGRATE_URL, service)][..], &[]] {
         let seen = examined(service, env).await;
-        assert!(failed(&seen, "migration").contains("does not own the tables"), "{seen:#?}");
+        assert!(warned(&seen, "migration").contains("does not own the tables"), "{seen:#?}");
     }
     let nowhere = "postgres://owner@127.0.0.1:1/keyward?sslmode=disable";
     let seen = examined(service, &[(MIGRATE_URL, nowhere)]).await;

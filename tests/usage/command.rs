@@ -35,6 +35,9 @@ async fn usage_is_drawn_with_its_sums() {
              From 2025-12-31T22:00:00.000Z to 2026-01-01T01:00:00.000Z: █ 11 granted, ░ 2 refused\n  2 rate_limited\n"
         )
     );
+    let now = usage(&replica, &[&*key.id]).await.succeeded();
+    let last = now.lines().last().unwrap_or_default();
+    assert!(last.starts_with("As of 2") && last.ends_with("uses of the last minute may be missing"), "{now}");
     let days = usage(&replica, &[&["--subject", "alice"], &FROM[..]].concat()).await.succeeded();
     assert!(days.starts_with("2025-12-31  10  2  ") && days.contains("\n2026-01-01   6  1  "), "{days}");
     let months = usage(&replica, &[&["--granularity", "month"], &FROM[..]].concat()).await.succeeded();

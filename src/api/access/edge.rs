@@ -171,7 +171,7 @@ fn failure(response: &ServiceResponse<BoxBody>) -> Option<Failure> {
         }
         Reason::Denied(kind, denial) => {
             let reads_log = *denial == PublicDenial::InvalidCredential && services(request).callers_read_log;
-            explanation(request.headers(), *kind, *denial).or(reads_log.then_some(READ_THE_LOG))
+            explanation(request.headers(), request.query_string(), *kind, *denial).or(reads_log.then_some(READ_THE_LOG))
         }
         _ => None,
     };

@@ -63,6 +63,7 @@ pub(super) struct Dev {
 impl Dev {
     pub(super) fn run(self, mut sources: Sources, hardened: Hardened) -> anyhow::Result<()> {
         self.port.put_into(&mut sources);
+        leave_to_others(&mut sources);
         let data_dir = data_dir(self.data_dir)?;
         let mut postgres = if Settings::load(sources.clone())?.names_a_database() {
             None
@@ -99,6 +100,20 @@ impl Dev {
             }
         })?;
         postgres.map_or(Ok(()), |postgres| Ok(postgres.stop()?))
+    }
+}
+
+/// What other programs read as well does not name its database: it would make its tables beside theirs, unasked.
+fn leave_to_others(sources: &mut Sources) {
+    const NAMES: [&str; 2] = ["DATABASE_URL", "DATABASE_URL_FILE"];
+    for (name, _) in
+        sources.env.extract_if(.., |(name, _)| NAMES.contains(&name.as_str())).filter(|it| !it.1.is_empty())
+    {
+        tell_line(format_args!(
+            "`keyward dev` does not use {name}, which is other programs' too: its database is its own, or the one that \
+             KEYWARD__{} names",
+            name.replacen('_', "__", 1)
+        ));
     }
 }
 
@@ -202,15 +217,12 @@ fn secrets(data_dir: &Path) -> anyhow::Result<Vec<(&'static str, String)>> {
         .collect()
 }
 
-/// The settings of the `keyward dev` on a data directory, for a command that works with it. What the file and the
+/// The settings of the `keyward dev` that runs on a data directory, for a command that works with it. What the file and the
 /// environment say of its database, its tokens and its keys is meant for another Keyward, which this must not touch.
-pub(super) fn settings(
-    mut sources: Sources,
-    data_dir: &Path,
-    database: Option<(&'static str, String)>,
-) -> anyhow::Result<Result<Settings, Problems>> {
+pub(super) fn settings(mut sources: Sources, data_dir: &Path) -> anyhow::Result<Result<Settings, Problems>> {
+    let database = database(data_dir)?;
     sources.base = secrets(data_dir)?;
-    sources.base.extend(database);
+    sources.base.push(database);
     sources.decided = DECIDED;
     let settings = Settings::load(sources);
     let unused = settings.as_ref().map_or_else(|_| Vec::new(), |settings| settings.unused().collect());
@@ -233,7 +245,7 @@ pub(super) fn configured<T>(dev: bool, setting: Result<T, Problems>) -> anyhow::
 }
 
 /// The URL of the database of the `keyward dev` that runs on a data directory.
-pub(super) fn database(data_dir: &Path) -> anyhow::Result<(&'static str, String)> {
+fn database(data_dir: &Path) -> anyhow::Result<(&'static str, String)> {
     let url = DataDirectory::url_of_running(data_dir, "postgres");
     let url = url.with_context(|| {
         format!(

@@ -31,6 +31,7 @@ const OLD_TRANSACTION: Duration = Duration::from_secs(60 * 60);
 const WRITES: &str = "writes";
 
 pub(super) fn judge(seen: &Examination, findings: &mut Findings) {
+    findings.add(Finding::good("database", format!("{}, as the role {}", seen.database, seen.role)));
     findings.add(version(seen));
     if let Some(found) = seen.schema {
         findings.add(migration::schema(found, seen.schema_needed));
@@ -269,6 +270,7 @@ mod tests {
     /// A database in good order.
     fn good() -> Examination {
         Examination {
+            database: "keyward on db:5432".to_owned(),
             version: "17.2".to_owned(),
             version_number: 170_002,
             role: "keyward".to_owned(),

@@ -1,7 +1,7 @@
 //! The schema's version, and whether it could be brought up to date, as `keyward migrate` does it, and `keyward serve`
 //! at its start.
 
-use keyward::store::{OpenError, OwnerExamination};
+use keyward::store::{Examination, OpenError, OwnerExamination};
 
 use super::findings::Finding;
 
@@ -29,14 +29,15 @@ pub(super) fn schema(found: i64, needed: i64) -> Finding {
     Finding::good(CHECK, format!("it has migration {found}, the newest"))
 }
 
-/// `on_start`: whether `keyward serve` needs it.
-pub(super) fn judge(seen: Result<OwnerExamination, OpenError>, on_start: bool) -> Finding {
+/// `on_start`: whether `keyward serve` does it.
+pub(super) fn judge(seen: Result<OwnerExamination, OpenError>, service: &Examination, on_start: bool) -> Finding {
     const CHECK: &str = "migration";
-    let bad = |found: String, remedy: &str| match on_start {
+    let bad_if = |needed: bool, found: String, remedy: &str| match needed {
         true => Finding::failed(CHECK, found, remedy),
         // `keyward serve` starts, and `keyward migrate` does not work.
         false => Finding::warning(CHECK, found, remedy),
     };
+    let bad = |found: String, remedy: &str| bad_if(on_start, found, remedy);
     let OwnerExamination { setting, role, elsewhere, may_migrate } = match seen {
         Ok(seen) => seen,
         Err(error) => {
@@ -50,7 +51,9 @@ pub(super) fn judge(seen: Result<OwnerExamination, OpenError>, on_start: bool) -
             why,
             "until then, neither `keyward migrate` nor a migration at the start does anything for this service",
         ),
-        None if !may_migrate => bad(
+        None if !may_migrate => bad_if(
+            // The service's own role needs no right to find that there is nothing to do.
+            on_start && !(service.has_schema() && service.role == role),
             format!(
                 "the role {role} of {setting} does not own the tables, or may not make more: it can't bring the schema up to date"
             ),

@@ -118,7 +118,8 @@ async fn examine_database(settings: &Settings, config: Option<&Config>, findings
             database::judge(&examination, findings);
             // Whoever neither migrates nor knows who does has nothing to look at.
             if database.migrate_on_start || database.migrate_url.is_some() {
-                findings.add(migration::judge(store.examine_owner(&database).await, database.migrate_on_start));
+                let owner = store.examine_owner(&database).await;
+                findings.add(migration::judge(owner, &examination, database.migrate_on_start));
             }
             database::try_out(&store, findings).await;
             if examination.has_schema() && examination.missing_rights.is_none() {

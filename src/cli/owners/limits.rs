@@ -17,7 +17,7 @@ use crate::cli::shared::{
     limits::{asked, read, written},
     now, operator,
     output::print_line,
-    print_json,
+    print_json, tell_if_without_keys,
 };
 
 /// Show the limits and credits that all keys of an owner share, or change them. Returns when every replica applies
@@ -65,6 +65,7 @@ impl OwnersLimits {
         } else {
             desk.ledger().owner_limits(&owner).await?
         };
+        tell_if_without_keys(&owner, desk).await?;
         tell(&owner, &allowance, self.json)
     }
 }
@@ -94,6 +95,7 @@ impl OwnersCredits {
         let (credits, reason) = (OwnerCredits::TopUp(top_up), self.top_up.reason);
         let change = OwnerLimitsChange { credits, reason, once, ..nothing(&owner) };
         let allowance = make(desk, change).await?;
+        tell_if_without_keys(&owner, desk).await?;
         tell(&owner, &allowance, self.json)
     }
 }

@@ -26,7 +26,7 @@ use super::shared::{
     output::{print, print_line},
     pages, print_json,
     table::{actor, columns, facts, minute, or_dash},
-    tell_if_cut,
+    tell_if_cut, tell_if_without_keys,
 };
 
 #[derive(clap::Args)]
@@ -172,6 +172,7 @@ impl Switch {
         let switched = lifecycle.switch_owner(switch, operator.reach, operator.author).await;
         let switched = granted("the owner", switched.map(Ok))?.outcome;
         desk.wait_for_everybody().await;
+        tell_if_without_keys(&owner, desk).await?;
         if self.json {
             let standing = desk.ledger().owner(&owner, now()).await?;
             return print_json(&OwnerDetails::from(standing.unwrap_or_else(|| OwnerStanding::without_keys(owner))));

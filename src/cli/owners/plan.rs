@@ -19,6 +19,7 @@ use crate::cli::{
         output::print,
         print_json,
         table::{facts, or_dash},
+        tell_if_without_keys,
     },
 };
 
@@ -64,6 +65,7 @@ impl OwnersPlan {
             done(name, lifecycle.assign_plan(assignment, operator.reach, operator.author).await)?;
             desk.wait_for_everybody().await;
         }
+        tell_if_without_keys(&owner, desk).await?;
         let allotment = desk.plans().allotment(&owner, &Reach::Any).await?;
         if self.json {
             return print_json(&OwnerPlan::new(&owner, &allotment));

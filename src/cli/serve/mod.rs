@@ -8,7 +8,7 @@ mod descriptors;
 mod signals;
 
 use keyward::{
-    config::{Config, Exposure, Settings, Sources},
+    config::{Config, Exposure, OtherDatabase, Settings, Sources},
     startup::{RunningServer, Stop, StopOrders},
     telemetry::log,
 };
@@ -39,6 +39,9 @@ pub(super) fn begin(settings: Settings, hardened: Hardened) -> anyhow::Result<Co
     log::init(&config.log, config.traces.as_ref())?;
     hardened.settle(config.process.core_dumps);
     descriptors::settle(&mut config)?;
+    if let Some(OtherDatabase { used, unused }) = settings.other_database() {
+        tracing::warn!(used, unused, "two databases are named, and one of them is not used");
+    }
     for Exposure { setting, file, folder } in settings.exposed_files() {
         match folder {
             None => tracing::warn!(

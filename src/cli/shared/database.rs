@@ -7,10 +7,11 @@ use keyward::{
         keys::hasher::Hasher,
         lifecycle::{Caller, ClaimsFollowed, HeldKeys, KeyIssuer, Lifecycle, OwnersStopped},
     },
-    config::{KeyPolicy, Keys, Problems, Settings, Sources},
+    config::{KeyPolicy, Keys, OtherDatabase, Problems, Settings, Sources},
     domain::{
         api_key::{Keyring, Pepper, PepperFingerprint},
         audit::Author,
+        escape::escaped,
         ledger::Reach,
         ports::{keys::KeyStore, ledger::KeyLedger, plans::PlanStore},
     },
@@ -18,7 +19,7 @@ use keyward::{
     telemetry::log,
 };
 
-use super::{Misuse, WITH_DEV, leases};
+use super::{Misuse, WITH_DEV, leases, output::tell_line};
 use crate::cli::{dev, runtime};
 
 /// Which database.
@@ -47,11 +48,9 @@ impl DatabaseOptions {
             if self.data_dir.is_some() {
                 return Err(Misuse("--data-dir names the data of a `keyward dev`: add --dev".to_owned()).into());
             }
-            return Ok(Settings::load(sources));
+            return Ok(load(sources));
         }
-        let data_dir = dev::data_dir(self.data_dir)?;
-        let database = dev::database(&data_dir)?;
-        dev::settings(sources, &data_dir, Some(database))
+        dev::settings(sources, &dev::data_dir(self.data_dir)?)
     }
 
     /// Runs a command on the database.
@@ -142,6 +141,15 @@ impl Desk {
     pub(in crate::cli) async fn wait_for_everybody(&self) {
         leases::wait(self.longest_lease().await).await;
     }
+}
+
+/// Reads all sources, and says on standard error which database is not used that somebody may mean.
+pub(in crate::cli) fn load(sources: Sources) -> Result<Settings, Problems> {
+    let settings = Settings::load(sources)?;
+    if let Some(OtherDatabase { used, unused }) = settings.other_database() {
+        tell_line(escaped(&format!("Two databases are named: {used} is used, and {unused} is not.")));
+    }
+    Ok(settings)
 }
 
 /// The peppers, as the database knows them.

@@ -27,8 +27,8 @@ use keyward::domain::{escape::escaped_json, timestamp};
 use time::OffsetDateTime;
 
 pub(super) use self::{
-    database::{DatabaseOptions, Desk, fingerprints, operator},
-    owner::{OwnerOptions, WhichOwner},
+    database::{DatabaseOptions, Desk, fingerprints, load, operator},
+    owner::{OwnerOptions, WhichOwner, tell_if_without_keys},
     refusal::granted,
 };
 

@@ -2,10 +2,10 @@
 
 use keyward::{
     config::Settings,
-    domain::{credential_in_text::has_credential_form_in, owner::Owner},
+    domain::{credential_in_text::has_credential_form_in, escape::escaped, owner::Owner},
 };
 
-use super::{Desk, Misuse, now, values};
+use super::{Desk, Misuse, now, output::tell_line, values};
 
 /// An owner as an option: by id, or by subject and issuer.
 #[derive(clap::Args)]
@@ -80,6 +80,19 @@ impl OwnerName {
         };
         Ok(Some(Owner { issuer: issuer.into(), subject: subject.into() }))
     }
+}
+
+/// Says if an owner has no keys, who may be misspelt. Something can be decided of them nevertheless, beforehand or for
+/// their tokens.
+pub(in crate::cli) async fn tell_if_without_keys(owner: &Owner, desk: &Desk) -> anyhow::Result<()> {
+    let keys = desk.ledger().owner(owner, now()).await?.map(|standing| standing.keys).unwrap_or_default();
+    if keys.active + keys.disabled + keys.expired + keys.revoked == 0 {
+        let Owner { subject, issuer } = owner;
+        tell_line(escaped(&format!(
+            "The owner {subject:?} of the issuer {issuer:?} has no keys: is the subject right, and the issuer?"
+        )));
+    }
+    Ok(())
 }
 
 /// Refuses an owner of whom nothing is known, and in whose names a credential stands, by its form: an id hides them in

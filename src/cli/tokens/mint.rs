@@ -34,7 +34,7 @@ pub(in crate::cli) struct Mint {
     /// How long it lives, such as 15m, 1h or 7d.
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = values::lifetime)]
     expires_in: Duration,
-    /// Sign with the secret of `keyward dev`.
+    /// Sign with the secret of a running `keyward dev`.
     #[arg(long, help_heading = WITH_DEV)]
     dev: bool,
     /// The data directory of that `keyward dev`, where it is not the usual one.
@@ -45,8 +45,7 @@ pub(in crate::cli) struct Mint {
 impl Mint {
     pub(super) fn run(self, sources: Sources) -> anyhow::Result<()> {
         let Self { subject, tenant, scope, expires_in, dev, data_dir } = self;
-        let settings =
-            if dev { dev::settings(sources, &dev::data_dir(data_dir)?, None)?? } else { Settings::load(sources)? };
+        let settings = if dev { dev::settings(sources, &dev::data_dir(data_dir)?)?? } else { Settings::load(sources)? };
         let scopes = values::scopes(&scope)?;
         let jwt = dev::configured(dev, settings.jwt())?;
         if tenant.is_some() && jwt.tenant_claim.is_none() {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use config::{ConfigError, File, FileFormat, Map, Source, Value, ValueKind};
+use zeroize::Zeroizing;
 
 use super::list::items;
 use super::names::{self, ALIASES, FILE_VARIABLE, LISTS, PREFIX, SECRETS, file_twin, nearest, variable};
@@ -38,6 +39,19 @@ impl Layer {
     /// The texts of secrets. The layer itself contains only marks for them.
     pub(super) fn secrets(&self) -> Vault {
         self.secrets.clone()
+    }
+
+    /// Where a secret comes from that this layer gives, and its text.
+    pub(super) fn secret_given(&self, setting: &str) -> Option<(String, Option<&Zeroizing<String>>)> {
+        let value = self.values.get(setting).filter(|value| is_given(value))?;
+        let text = self.secrets.texts(setting, value).and_then(|texts| texts.first());
+        Some((value.origin().unwrap_or_default().to_owned(), text))
+    }
+
+    /// The same for another setting, which is a text.
+    pub(super) fn text_given(&self, setting: &str) -> Option<(String, String)> {
+        let value = self.values.get(setting).filter(|value| is_given(value))?;
+        Some((value.origin().unwrap_or_default().to_owned(), value.clone().into_string().ok()?))
     }
 
     /// Every setting in a TOML text, known or not.

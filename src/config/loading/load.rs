@@ -12,14 +12,14 @@ use super::exposure::Exposure;
 use super::layer::Layer;
 use super::list::items;
 use super::names::{FILE_VARIABLE, LISTS, SECRETS, file_twin};
+use super::other_database::OtherDatabase;
 use super::problems::Problems;
+use super::secret_file::read_secret;
 use super::vault::Vault;
 use crate::config::DEFAULTS;
 
 /// The maximum size of the configuration file: many times what all settings and a catalogue of scopes take.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
-/// The maximum size of a file with a secret, in bytes; also ends reading from something that is not a regular file.
-const MAX_SECRET_FILE: u64 = 64 * 1024;
 
 /// The sources of the configuration, besides the defaults.
 #[derive(Clone, Default)]
@@ -69,6 +69,8 @@ pub struct Settings {
     file: Option<PathBuf>,
     /// Where settings come from that are not used.
     unused: BTreeSet<String>,
+    /// The database that only the less significant of two variables names.
+    other_database: Option<OtherDatabase>,
     /// Secrets whose file can't be read, with the reason. Only a problem if the secret is needed: a migration must not
     /// fail because the JWT secret is mounted elsewhere.
     pub(in crate::config) unreadable: BTreeMap<&'static str, String>,
@@ -99,6 +101,8 @@ impl Settings {
             [base, file, Layer::from_aliases(&sources.env), Layer::from_env(&sources.env, &known, &mut problems)];
         let above_base = layers.iter_mut().skip(1);
         let unused = above_base.flat_map(|layer| layer.take_sections(sources.decided)).collect();
+        let [.., usual_names, own_names] = &layers;
+        let other_database = OtherDatabase::find(usual_names, own_names);
 
         let mut secrets = defaults.secrets();
         let mut builder = Merged::builder().add_source(defaults);
@@ -115,7 +119,7 @@ impl Settings {
         let (from_files, unreadable) = read_secrets(&without_files);
         secrets.extend(from_files.secrets());
         let merged = builder.add_source(from_files).build().map_err(cannot_merge)?;
-        Ok(Self { merged, known, defaults: kinds, problems, secrets, file: path, unused, unreadable })
+        Ok(Self { merged, known, defaults: kinds, problems, secrets, file: path, unused, other_database, unreadable })
     }
 
     /// What a setting is where nobody sets it, which has its type.
@@ -131,6 +135,11 @@ impl Settings {
     /// Where settings come from that are not used, because something else decides of their sections.
     pub fn unused(&self) -> impl Iterator<Item = &str> {
         self.unused.iter().map(String::as_str)
+    }
+
+    /// The database that the environment names under its usual name, if Keyward's own name has another.
+    pub fn other_database(&self) -> Option<&OtherDatabase> {
+        self.other_database.as_ref()
     }
 
     /// Whether a database is configured, validly or not; `keyward dev` then starts none of its own.
@@ -233,23 +242,4 @@ fn read_secrets(merged: &Merged) -> (Layer, BTreeMap<&'static str, String>) {
         }
     }
     (layer, unreadable)
-}
-
-/// The content of a secret's file without the trailing newline. The error says what is wrong with the file, such as "is
-/// empty", and does not contain the path, because somebody may have set the secret itself instead of its path.
-pub(in crate::config) fn read_secret(path: &Path) -> Result<Zeroizing<String>, String> {
-    // Full capacity: a growing string would leave copies behind.
-    let mut text = Zeroizing::new(String::with_capacity(MAX_SECRET_FILE as usize + 1));
-    std::fs::File::open(path)
-        .and_then(|file| file.take(MAX_SECRET_FILE + 1).read_to_string(&mut text))
-        .map_err(|error| format!("can't be read ({error})"))?;
-    if text.len() as u64 > MAX_SECRET_FILE {
-        return Err(format!("is larger than {MAX_SECRET_FILE} bytes"));
-    }
-    let length = text.trim_end_matches(['\r', '\n']).len();
-    text.truncate(length);
-    if text.is_empty() {
-        return Err("is empty".to_owned());
-    }
-    Ok(text)
 }

@@ -142,7 +142,7 @@ impl ConnectFailure {
                 "{}: {server} refuses the password of the role {user}",
                 password.setting
             ))
-            .remedied("Correct it there, or give the role this password"),
+            .remedied("Correct it there, or give the role this password; or the role does not exist, which Postgres answers alike"),
             "28000" => Self::for_good(format!("{url}: {server} refuses the role {user}: {message}"))
                 .remedied("Create the role, correct its name, or allow it in pg_hba.conf"),
             "3D000" => Self::for_good(format!("{url}: {server} has no database {database}"))

@@ -32,6 +32,8 @@ pub struct ConnectionLimit {
 /// What a database says of itself and of our role.
 #[derive(Clone, Debug)]
 pub struct Examination {
+    /// The database and its server.
+    pub database: String,
     /// The version, as people write it.
     pub version: String,
     /// The same as a number: 150004 is 15.4.
@@ -115,6 +117,7 @@ impl Store {
         let row = query.fetch_one(&mut *connection).await?;
         let connections = tightest_limit(connection).await?;
         Ok(Examination {
+            database: self.servers.shown(),
             version: row.version,
             version_number: row.version_number,
             role: row.role,

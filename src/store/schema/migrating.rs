@@ -9,7 +9,7 @@ use sqlx::{
 };
 
 use super::{
-    LOCK_TIMEOUT_MS, MIGRATIONS, has_migrations, limit_lock_waits, newest_migration,
+    INSUFFICIENT_PRIVILEGE, LOCK_TIMEOUT_MS, MIGRATIONS, applied, limit_lock_waits,
     waits::{exclude_others, is_lock_timeout},
 };
 use crate::{
@@ -98,25 +98,35 @@ impl Store {
     ) -> Result<Migrated, MigrateError> {
         // Migrations may take any time; the session's timeout is meant for the service's statements.
         sqlx::query!("SELECT set_config('statement_timeout', '0', false)").fetch_one(&mut *connection).await?;
-        let mut applied = 0;
-        if !has_all_migrations(connection).await? {
-            applied = self.apply(connection, session).await?;
+        let mut done = 0;
+        if !applied::are_all(connection).await? {
+            done = self.apply(connection, session).await?;
         } else if is_read_only(connection).await? {
             tracing::warn!(
                 "the database is read-only: nothing is migrated, as the schema is up to date, and checks go on; the audit's \
                  partitions and audit.retention are left as they are. Run `keyward migrate` once it takes changes"
             );
-            return Ok(Migrated { applied, newest: newest_migration(connection).await? });
+            return Ok(Migrated { applied: done, newest: applied::newest(connection).await? });
+        } else if service.is_none() && !applied::are_ones_own(connection).await? {
+            tracing::warn!(
+                "the tables are another role's: nothing is migrated, as the schema is up to date, and audit.retention stays as \
+                 that role has last recorded it. With database.migrate_on_start = false, replicas leave the schema to \
+                 `keyward migrate`"
+            );
+            return Ok(Migrated { applied: done, newest: applied::newest(connection).await? });
         }
         self.telling_of_waits(session, see_to_audit(connection, service, audit)).await?;
-        Ok(Migrated { applied, newest: newest_migration(connection).await? })
+        Ok(Migrated { applied: done, newest: applied::newest(connection).await? })
     }
 
     /// Applies what is missing, and counts it. What another process applies at the same time is not counted: the
     /// migrator's lock is held meanwhile. Where this fails, the connection is closed, which releases it.
     async fn apply(&self, connection: &mut PgConnection, session: i32) -> Result<u64, MigrateError> {
         self.telling_of_waits(session, connection.lock()).await?;
-        let before = count(connection).await?;
+        if let Some(stranger) = applied::stranger(connection).await? {
+            return Err(MigrateError::Source(stranger.into()));
+        }
+        let before = applied::count(connection).await?;
         limit_lock_waits_of_session(connection, LOCK_TIMEOUT_MS).await?;
         let (trouble, mut pause) = (Trouble::default(), FIRST_PAUSE);
         loop {
@@ -143,15 +153,34 @@ impl Store {
             pause = LONGEST_PAUSE.min(pause * 2);
         }
         limit_lock_waits_of_session(connection, 0).await?;
-        let after = count(connection).await?;
+        let after = applied::count(connection).await?;
         connection.unlock().await?;
         Ok((after - before).unsigned_abs())
     }
 }
 
+/// What to do where a role may not bring the schema up to date.
+const AS_OWNER: &str = "If the tables are another role's, set database.migrate_on_start = false and run `keyward migrate` as \
+     that role, or let database.migrate_url name it, which also grants the service its privileges \
+     (docs/configuration.md, A role for the tables and one for the service); else grant it";
+
+fn is_forbidden(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code == INSUFFICIENT_PRIVILEGE)
+}
+
 fn why_not_migrated(error: &MigrateError, servers: &Servers) -> ConnectFailure {
     match error {
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => servers.explain_chosen(error),
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            let failure = servers.explain_chosen(error);
+            if is_forbidden(error) { failure.remedied(AS_OWNER) } else { failure }
+        }
+        // Ours are part of the program, so nothing is wrong with their source: what is there is another program's.
+        MigrateError::Source(stranger) => ConnectFailure::for_good(format!("{}: {stranger}", servers.setting()))
+            .remedied(
+                "Nothing was changed. Give Keyward a database or a schema of its own: docs/operations.md, The database's \
+                 address",
+            ),
         MigrateError::VersionMismatch(number) => ConnectFailure::for_good(format!(
             "the database has another migration {number} than this program: a different build has made it"
         ))
@@ -214,29 +243,6 @@ fn waits_for_lock(result: &Result<(), MigrateError>) -> Option<i64> {
         Err(MigrateError::Execute(error)) => is_lock_timeout(error).then_some(0),
         _ => None,
     }
-}
-
-/// How many migrations were applied.
-async fn count(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
-    if !has_migrations(connection).await? {
-        return Ok(0);
-    }
-    // Not a checked query: the table belongs to the migrator, not to the schema.
-    sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations").fetch_one(connection).await
-}
-
-/// Whether there is nothing to migrate: then nothing needs a lock, or is created, which a read-only database would
-/// refuse. What is there and differs is left to the migrator, which says what is wrong.
-async fn has_all_migrations(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    if !has_migrations(connection).await? {
-        return Ok(false);
-    }
-    // Not a checked query: the table belongs to the migrator, not to the schema.
-    let query = sqlx::query_as("SELECT version, checksum, success FROM _sqlx_migrations");
-    let applied: Vec<(i64, Vec<u8>, bool)> = query.fetch_all(connection).await?;
-    let is_applied = |version: i64, checksum: &[u8]| applied.iter().any(|one| one.0 == version && one.1 == checksum);
-    let all_are = MIGRATIONS.iter().all(|migration| is_applied(migration.version, &migration.checksum));
-    Ok(all_are && applied.iter().all(|(_, _, success)| *success))
 }
 
 async fn is_read_only(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {

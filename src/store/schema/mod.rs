@@ -1,9 +1,11 @@
 //! The schema: checking its version, and migrating it.
 //!
+//! - `applied`: which migrations there are, and whether they are Keyward's
 //! - `migrating`: bringing it up to date
 //! - `owner`: the role that does so, and whether it works where the service does
 //! - `waits`: the locks that it waits for
 
+mod applied;
 mod migrating;
 mod owner;
 mod waits;
@@ -92,7 +94,7 @@ impl Store {
     pub async fn demand_schema(&self, settings: &Database) -> Result<(), OpenError> {
         let newest = async || {
             let mut connection = self.requests.tentative().await?;
-            let newest = newest_migration_if_any(&mut connection).await;
+            let newest = applied::newest_if_any(&mut connection).await;
             let newest = newest.map_err(|error| self.servers.explain_chosen(&error))?;
             connection.finish().await.map_err(|error| self.servers.explain_chosen(&error))?;
             Ok(newest)
@@ -146,7 +148,7 @@ pub(super) struct Seen {
 pub(super) async fn seen(connection: &mut PgConnection) -> Result<Seen, sqlx::Error> {
     let needed = newest_known_migration();
     let missing = rights::missing(connection).await?;
-    let found = match newest_migration_if_any(connection).await {
+    let found = match applied::newest_if_any(connection).await {
         // A schema that may not be used looks like an empty one, in which nothing could be missing.
         Ok(0) if missing.is_some() => None,
         Ok(found) => Some(found),
@@ -166,22 +168,6 @@ pub fn how_to_grant(role: &str) -> String {
     )
 }
 
-/// The newest applied migration; 0 for none.
-async fn newest_migration_if_any(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
-    // The table does not exist before the first migration.
-    if has_migrations(connection).await? { newest_migration(connection).await } else { Ok(0) }
-}
-
-async fn has_migrations(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(connection).await
-}
-
-async fn newest_migration(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
-    // Not a checked query: the table belongs to the migrator, not to the schema.
-    let query = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success");
-    query.fetch_one(connection).await
-}
-
 /// Limits the wait for locks on the audit's tables within this transaction.
 pub(super) async fn limit_lock_waits(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     set_lock_timeout(connection, LOCK_TIMEOUT_MS).await
@@ -199,7 +185,7 @@ impl Health for Store {
     async fn is_ready(&self) -> Result<bool, StoreError> {
         let work = async {
             let mut read = self.requests.tentative().await?;
-            let newest = newest_migration_if_any(&mut read).await?;
+            let newest = applied::newest_if_any(&mut read).await?;
             read.prove().await?;
             Ok(newest >= newest_known_migration())
         };

@@ -128,6 +128,11 @@ impl UsageReport {
         self.series.iter().map(|point| (point.start, point.counts.granted, point.counts.all_refused()))
     }
 
+    /// When the report was made, if its time goes on: the last uses may be missing.
+    pub fn unfinished_as_of(&self) -> Option<OffsetDateTime> {
+        (self.to > self.as_of).then_some(self.as_of)
+    }
+
     /// All uses that were granted, and those that were refused by the reason.
     pub fn totals(&self) -> (u64, &BTreeMap<&'static str, u64>) {
         (self.totals.granted, &self.totals.refused)

@@ -23,7 +23,7 @@ use crate::{
     },
     domain::{
         api_key::Keyring,
-        credential_in_text::credential_in,
+        credential_in_text::{credential_in, key_form_in},
         listing::{Page, cursor},
         owner::{Owner, identifier},
         timestamp,
@@ -32,6 +32,9 @@ use crate::{
 
 /// The number of characters of an unknown name that an error shows.
 const NAME_SHOWN: usize = 64;
+const NO_SUCH_PARAMETER: &str = "there is no such parameter here";
+const NO_PLACE_FOR_A_KEY: &str = "there is no such parameter here; its value carries the text of a key, which logs and \
+                                  histories of addresses keep: rotate the key, and send keys in x-api-key only";
 
 /// The parameters of a query. Reading a parameter removes it; those left at the end are unknown.
 pub(crate) struct Parameters {
@@ -158,11 +161,11 @@ impl Parameters {
     /// Fails if there was any error. Unknown parameters are errors; each name is reported once.
     pub(crate) fn finish(mut self) -> Result<(), Reason> {
         let mut named = HashSet::new();
-        for (name, _) in self.pairs.drain(..) {
+        for (name, value) in self.pairs.drain(..) {
             let name: String = name.chars().take(NAME_SHOWN).collect();
+            let detail = if key_form_in(&value).is_some() { NO_PLACE_FOR_A_KEY } else { NO_SUCH_PARAMETER };
             if named.insert(name.clone()) {
-                let problem = FieldError::of_parameter(name, "unknown_parameter", "there is no such parameter here");
-                self.problems.push(problem);
+                self.problems.push(FieldError::of_parameter(name, "unknown_parameter", detail));
             }
         }
         if self.problems.is_empty() { Ok(()) } else { Err(Reason::InvalidParameters(self.problems)) }

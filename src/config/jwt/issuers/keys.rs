@@ -10,7 +10,7 @@ use crate::{
         jwt::secret_encoding::{ENCODINGS, SecretEncoding},
         loading::{
             check::table::{Table, flag, text},
-            load::read_secret,
+            secret_file::read_secret,
         },
         weak::weakness,
     },
