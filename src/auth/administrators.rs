@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use super::Undecided;
 use crate::{
     domain::{
-        owner::Owner,
+        audit::Actor,
         ports::{Busy, StoreError},
     },
     turns::{Turn, Turns},
@@ -15,13 +15,13 @@ use crate::{
 
 /// The administrators who read something.
 pub struct Administrators {
-    turns: Arc<Turns<Owner>>,
+    turns: Arc<Turns<Actor>>,
     most: usize,
     patience: Duration,
 }
 
 /// An administrator's turn to read. It ends when this is dropped.
-pub struct Reading(#[expect(dead_code, reason = "held while they read")] Turn<Owner>);
+pub struct Reading(#[expect(dead_code, reason = "held while they read")] Turn<Actor>);
 
 impl Administrators {
     /// Each reads `most` things at a time, and waits so long for that.
@@ -34,8 +34,8 @@ impl Administrators {
     ///
     /// # Errors
     /// [`Undecided`] if others of theirs have kept this one waiting.
-    pub async fn read(&self, administrator: &Owner) -> Result<Reading, Undecided> {
-        let turn = timeout(self.patience, self.turns.take(administrator.clone(), self.most)).await;
+    pub async fn read(&self, administrator: Actor) -> Result<Reading, Undecided> {
+        let turn = timeout(self.patience, self.turns.take(administrator, self.most)).await;
         turn.map(Reading).map_err(|_| StoreError::Busy(Busy::Administrator).into())
     }
 }

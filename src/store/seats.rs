@@ -1,5 +1,7 @@
 //! Who may use how many connections at once, so that nobody's many requests keep others out.
 
+use tokio::time::Instant;
+
 use super::{
     Store,
     connections::{Connections, Taken},
@@ -9,7 +11,8 @@ use crate::{
         audit::{Actor, Author},
         ledger::Reach,
         owner::Owner,
-        ports::{Busy, StoreError},
+        ports::{Busy, Right, StoreError},
+        session::Person,
     },
     turns::Turn,
 };
@@ -19,9 +22,12 @@ use crate::{
 pub(super) enum Whose {
     /// Those of an owner.
     Owner(Owner),
-    /// Those that find out whether an owner's tokens give rights on Keyward itself. Not the owner's other turns: an
-    /// administrator with many requests for their own keys still gets through to stop somebody.
-    RightsOf(Owner),
+    /// Those that find out whether somebody's tokens give a right on Keyward itself. Not the owner's other turns: an
+    /// administrator with many requests for their own keys still gets through to stop somebody, as does one who reads
+    /// much, and one of the same organisation.
+    RightsOf(Actor, Right),
+    /// Those that begin, list and end sessions of one person: the owner's many requests keep nobody from signing out.
+    Person(Actor),
     /// Changes by an administrator, who leaves a connection to the others, who may want to stop this one.
     Administrator(Actor),
     /// Reads of all administrators together.
@@ -32,7 +38,10 @@ pub(super) enum Whose {
     Access([u8; 32]),
     /// All of these together.
     Accesses,
-    /// Revocations with nothing but a key, of all keys together. Those with one key take turns before.
+    /// Revocations with nothing but a key, of one owner's keys. Not the owner's other turns, who may want to revoke others.
+    /// Those with one key take turns before.
+    HoldersOf(Owner),
+    /// All of these together.
     Holders,
 }
 
@@ -64,16 +73,20 @@ impl Store {
         }
     }
 
-    /// A connection for revoking a key by whoever holds it, who need not be its owner, nor in the owner's way.
-    pub(super) async fn to_revoke_held(&self) -> Result<Seat, StoreError> {
-        self.seat(vec![self.turn(Whose::Holders).await?], &self.requests).await
+    /// A connection for revoking a key of this owner by whoever holds it, who need not be the owner, nor in their way.
+    pub(super) async fn to_revoke_held(&self, owner: &Owner) -> Result<Seat, StoreError> {
+        self.seat(self.turns([Whose::HoldersOf(owner.clone()), Whose::Holders]).await?, &self.requests).await
     }
 
-    /// A connection for finding out whether this owner's tokens give rights on Keyward itself. `to_change`: for a
-    /// change by an administrator.
-    pub(super) async fn to_find_rights(&self, owner: &Owner, to_change: bool) -> Result<Seat, StoreError> {
-        let turn = self.turn(Whose::RightsOf(owner.clone())).await?;
-        self.seat(vec![turn], if to_change { &self.admins } else { &self.requests }).await
+    /// A connection for finding out whether this actor's tokens give a right on Keyward itself.
+    pub(super) async fn to_find_rights(&self, actor: &Actor, right: Right) -> Result<Seat, StoreError> {
+        let turn = self.turn(Whose::RightsOf(actor.clone(), right)).await?;
+        self.seat(vec![turn], if right == Right::ToChange { &self.admins } else { &self.requests }).await
+    }
+
+    /// A connection for beginning, listing or ending this person's sessions.
+    pub(super) async fn to_see_to_sessions(&self, person: &Person) -> Result<Seat, StoreError> {
+        self.seat(vec![self.turn(Whose::Person(person.actor())).await?], &self.requests).await
     }
 
     /// A connection for making a link, for the backend that asks for it.
@@ -83,17 +96,13 @@ impl Store {
 
     /// A connection for finding the session or the link whose secret has this hash, closed unless its work ends.
     pub(super) async fn to_find_access(&self, hash: &[u8; 32]) -> Result<Seat, StoreError> {
-        let turns = self.turns_of_access(hash).await?;
+        let turns = self.turns([Whose::Access(*hash), Whose::Accesses]).await?;
         Ok(Seat { connection: self.requests.tentative().await?, _turns: turns })
     }
 
     /// A connection for using such a link up.
     pub(super) async fn to_use_access(&self, hash: &[u8; 32]) -> Result<Seat, StoreError> {
-        self.seat(self.turns_of_access(hash).await?, &self.requests).await
-    }
-
-    async fn turns_of_access(&self, hash: &[u8; 32]) -> Result<Vec<Turn<Whose>>, StoreError> {
-        Ok(vec![self.turn(Whose::Access(*hash)).await?, self.turn(Whose::Accesses).await?])
+        self.seat(self.turns([Whose::Access(*hash), Whose::Accesses]).await?, &self.requests).await
     }
 
     async fn seat(&self, turns: Vec<Turn<Whose>>, pool: &Connections) -> Result<Seat, StoreError> {
@@ -101,23 +110,37 @@ impl Store {
     }
 
     async fn turn(&self, whose: Whose) -> Result<Turn<Whose>, StoreError> {
-        let (most, busy) = self.most(&whose);
-        let turn = tokio::time::timeout(self.patience, self.turns.take(whose, most)).await;
-        turn.map_err(|_| StoreError::Busy(busy))
+        self.turn_until(Instant::now() + self.patience, whose).await
     }
 
-    /// How many turns there are at a time, and what is said to whoever waits in vain.
-    fn most(&self, whose: &Whose) -> (usize, Busy) {
+    /// One after the other, with the patience for one: there is a deadline for all that a request does.
+    async fn turns(&self, whose: [Whose; 2]) -> Result<Vec<Turn<Whose>>, StoreError> {
+        let give_up = Instant::now() + self.patience;
+        let [first, second] = whose;
+        Ok(vec![self.turn_until(give_up, first).await?, self.turn_until(give_up, second).await?])
+    }
+
+    async fn turn_until(&self, give_up: Instant, whose: Whose) -> Result<Turn<Whose>, StoreError> {
+        let (most, otherwise) = self.most(&whose);
+        tokio::time::timeout_at(give_up, self.turns.take(whose, most)).await.map_err(|_| otherwise)
+    }
+
+    /// How many turns there are at a time, and what is said to whoever waits in vain. Where strangers wait for each other,
+    /// it is nobody's own fault.
+    fn most(&self, whose: &Whose) -> (usize, StoreError) {
         let (all, admins) = (self.requests.most() as usize, self.admins.most() as usize);
+        let shared = |what: &str| StoreError::Unavailable(format!("{what} use as many connections as they may"));
         match whose {
-            Whose::Owner(_) => (self.owner_connections, Busy::Owner),
-            Whose::RightsOf(_) => (1, Busy::Administrator),
-            Whose::Administrator(_) => (admins.saturating_sub(1).max(1), Busy::Administrator),
-            Whose::Administrators => ((all / 2).max(1), Busy::Administrator),
-            Whose::Backend(_) => (self.owner_connections, Busy::Backend),
-            Whose::Access(_) => (1, Busy::Access),
-            Whose::Accesses => ((all / 2).max(1), Busy::Access),
-            Whose::Holders => ((all / 4).max(1), Busy::Key),
+            Whose::Owner(_) | Whose::Person(_) => (self.owner_connections, Busy::Owner.into()),
+            Whose::RightsOf(_, Right::ToHandOver) => (1, Busy::Backend.into()),
+            Whose::RightsOf(..) => (1, Busy::Administrator.into()),
+            Whose::Administrator(_) => (admins.saturating_sub(1).max(1), Busy::Administrator.into()),
+            Whose::Administrators => ((all / 2).max(1), shared("the reads of all administrators together")),
+            Whose::Backend(_) => (self.owner_connections, Busy::Backend.into()),
+            Whose::Access(_) => (1, Busy::Access.into()),
+            Whose::Accesses => ((all / 2).max(1), shared("the reads of sessions and links together")),
+            Whose::HoldersOf(_) => (1, Busy::Key.into()),
+            Whose::Holders => ((all / 4).max(1), shared("the revocations with nothing but a key together")),
         }
     }
 }

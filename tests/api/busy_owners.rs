@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::json;
 use sqlx::{Postgres, Transaction};
 use test_support::{
-    actors::{Person, stranger},
+    actors::{Person, claims, stranger},
     asking::{KEYS, Reply, replica_with, three_replicas},
     eventually,
     replica::Replica,
@@ -175,7 +175,46 @@ async fn an_administrator_who_does_too_much_at_once_leaves_room_for_another_who_
         lock.rollback().await.expect("an end");
     };
     tokio::join!(slow, others).0.is_problem(403, "not_allowed");
-    let line = replica.prints("administrators use as many connections as they may").await;
+    let line = replica.prints("one administrator use as many connections as they may").await;
     assert!(line.contains("WARN") && line.contains("AGV2ZQ"), "{line}");
     assert!(!replica.output().contains("answering 503"), "{}", replica.output());
+}
+
+#[tokio::test]
+async fn an_administrator_keeps_no_colleague_of_the_same_organisation_waiting() {
+    let replica = replica_with(&[ENV[0], ENV[1], ENV[2], ("KEYWARD__JWT__TENANT_CLAIM", "org")]).await;
+    let of_acme = |name: &str| {
+        let mut claims = claims(name);
+        claims["org"] = json!("acme");
+        claims["scope"] = json!("keyward:admin");
+        Person::with_claims(&claims)
+    };
+    let [eve, root] = ["eve", "root"].map(of_acme);
+    let lock = locked_audit(&replica).await;
+    let slow = eve.gets(&replica, "/v1/admin/audit");
+    let others = async {
+        wait_there(&replica, 1).await;
+        eve.gets(&replica, "/v1/admin/keys").await.is_problem(429, "too_many_requests");
+        root.gets(&replica, "/v1/admin/keys").await.is(200);
+        lock.rollback().await.expect("an end");
+    };
+    tokio::join!(slow, others).0.is(200);
+}
+
+#[tokio::test]
+async fn whoever_holds_many_keys_of_one_owner_keeps_no_holder_of_anothers_waiting() {
+    let replica = replica_with(&ENV).await;
+    let (alice, bob) = (Person::named("alice"), Person::named("bob"));
+    let [one, other] = [alice.creates(&replica, json!({})).await, alice.creates(&replica, json!({})).await];
+    let of_bob = bob.creates(&replica, json!({})).await;
+    let mut lock = replica.database().superuser_pool().await.begin().await.expect("a transaction");
+    sqlx::query("SELECT FROM api_keys WHERE subject = 'alice' FOR UPDATE").execute(&mut *lock).await.expect("a lock");
+    let slow = revokes_itself(&replica, &one.holder.key);
+    let others = async {
+        wait_there(&replica, 1).await;
+        revokes_itself(&replica, &other.holder.key).await.is_problem(429, "too_many_requests");
+        revokes_itself(&replica, &of_bob.holder.key).await.is(200);
+        lock.rollback().await.expect("an end");
+    };
+    tokio::join!(slow, others).0.is(200);
 }

@@ -63,5 +63,5 @@ async fn who_asks_for_many_pages_with_one_session_keeps_nobody_else_waiting() {
     };
     tokio::join!(slow, meanwhile);
     let output = service.replica.output();
-    assert!(output.contains("a session of the console") && !output.contains("answering 503"), "{output}");
+    assert!(output.contains("one session of the console") && !output.contains("answering 503"), "{output}");
 }

@@ -27,6 +27,7 @@ use crate::{
         denial::Denial,
         limits::Spending,
         policy::Shown,
+        ports::Right,
         principal::{Principal, TokenIdentity},
         scope::{ADMIN_SCOPE, CONSOLE_SCOPE, VERIFY_SCOPE},
         secret::SecretString,
@@ -91,14 +92,18 @@ struct Rights {
 async fn rights(access: Access, principal: &Principal, request: &HttpRequest) -> Result<Rights, Reason> {
     let Some(TokenIdentity { owner, .. }) = principal.token() else { return Ok(Rights::default()) };
     let Services { gate, ledger, .. } = services(request);
-    let is_change = !request.method().is_safe();
+    let right = match access {
+        Access::Administrator if request.method().is_safe() => Right::ToRead,
+        Access::Administrator => Right::ToChange,
+        _ => Right::ToHandOver,
+    };
     let found = async {
-        let reading = match access {
-            Access::Administrator if !is_change => Some(gate.administrators.read(owner).await?),
+        let reading = match right {
+            Right::ToRead => Some(gate.administrators.read(principal.actor()).await?),
             _ => None,
         };
-        let keeps_rights = ledger.keeps_rights(owner, access == Access::Administrator && is_change).await?;
-        Ok(Rights { lacking: (!keeps_rights).then_some(Denial::RightsOfDisabledOwner), reading })
+        let keeps_right = ledger.keeps_right(owner, &principal.actor(), right).await?;
+        Ok(Rights { lacking: (!keeps_right).then_some(Denial::RightsOfDisabledOwner), reading })
     };
     found.await.map_err(|undecided: Undecided| {
         if undecided.is_of_a_busy_owner() {

@@ -164,7 +164,7 @@ async fn visitor(request: HttpRequest) -> Result<Visitor, Fault> {
     };
     let mut visitor = Visitor { session, form_token: secret.form_token(), console, request, _reading: None };
     if visitor.is_administrator() && visitor.request.method().is_safe() {
-        let reading = visitor.console.gate.administrators.read(&visitor.session.person.owner).await;
+        let reading = visitor.console.gate.administrators.read(visitor.session.person.actor()).await;
         visitor._reading = Some(reading.map_err(|error| Fault::outage(&visitor.request, &error))?);
     }
     Ok(visitor)

@@ -5,10 +5,10 @@ use std::{collections::HashMap, time::Duration};
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
-use super::StoreError;
+use super::{Right, StoreError};
 use crate::domain::{
     api_key::KeyId,
-    audit::{AuditEvent, Author},
+    audit::{Actor, AuditEvent, Author},
     key_record::ManagedKey,
     ledger::{
         Change, ChangeContext, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, OwnerSwitched, Reach,
@@ -113,12 +113,12 @@ pub trait KeyLedger: Send + Sync {
     /// [`StoreError`] if the store could not answer.
     async fn is_disabled(&self, owner: &Owner) -> Result<bool, StoreError>;
 
-    /// Whether an owner's tokens give rights on Keyward itself: not while the owner is disabled. `to_change`: for a
-    /// change by an administrator, which has connections of its own.
+    /// Whether an owner's tokens, of which this actor has one, give a right on Keyward itself: not while the owner is
+    /// disabled. Changes by administrators have connections of their own.
     ///
     /// # Errors
     /// [`StoreError`] if the store could not answer.
-    async fn keeps_rights(&self, owner: &Owner, to_change: bool) -> Result<bool, StoreError>;
+    async fn keeps_right(&self, owner: &Owner, actor: &Actor, right: Right) -> Result<bool, StoreError>;
 
     /// Lists owners who have keys or are disabled, ordered by issuer and subject. For administrators.
     ///

@@ -24,14 +24,25 @@ pub enum Busy {
     #[error("the links that one backend asks for use as many connections as database.owner_connections allows")]
     Backend,
     /// An administrator's.
-    #[error("the requests of administrators use as many connections as they may")]
+    #[error("the requests of one administrator use as many connections as they may")]
     Administrator,
-    /// Those with a session of the console, or a link to one, or of all such together.
-    #[error("the requests with a session of the console, or a link to it, wait for each other")]
+    /// Those with a session of the console, or a link to one.
+    #[error("the requests with one session of the console, or one link to it, wait for each other")]
     Access,
-    /// Those that revoke a key with nothing but that key, or all such together.
-    #[error("the requests that revoke a key with nothing but the key wait for each other")]
+    /// Those that revoke keys of one owner with nothing but these.
+    #[error("the requests that revoke keys of one owner with nothing but the keys wait for each other")]
     Key,
+}
+
+/// What a token's right on Keyward itself is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Right {
+    /// To read as an administrator.
+    ToRead,
+    /// To change something as an administrator.
+    ToChange,
+    /// To hand people over to the console, as a backend.
+    ToHandOver,
 }
 
 /// The store could not answer. This is never a reason to accept or refuse a credential.
@@ -41,8 +52,8 @@ pub enum StoreError {
     #[error("the database could not be reached: {0}")]
     Unavailable(String),
     /// Only requests like this one, of whoever has sent it, keep it waiting.
-    #[error("{0}")]
-    Busy(Busy),
+    #[error(transparent)]
+    Busy(#[from] Busy),
     /// The database answered with an error. It names the cause, and what to do where that is known.
     #[error("the database reports an error: {0}")]
     Failed(String),

@@ -16,10 +16,7 @@ const COUNTS_MAX: u32 = 400_000;
 
 /// The report would read more counts than this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the keys have more than {0} counts in this time: choose a shorter time, days instead of hours, one outcome or tag, or \
-     one key"
-)]
+#[error("the keys have more than {0} counts in this time: choose a shorter time, days instead of hours, or one key")]
 pub struct TooManyCounts(pub u32);
 
 /// Which uses.

@@ -24,7 +24,7 @@ use uuid::Uuid;
 use super::{Statement, Store, rows::managed_rows};
 use crate::domain::{
     api_key::KeyId,
-    audit::{AuditEvent, Author},
+    audit::{Actor, AuditEvent, Author},
     coherence::Mark,
     key_record::ManagedKey,
     ledger::{
@@ -34,7 +34,7 @@ use crate::domain::{
     listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
     owner::Owner,
     owner_limits::{OwnerAllowance, OwnerLimitsChange, OwnerLimitsChanged},
-    ports::{StoreError, ledger::KeyLedger},
+    ports::{Right, StoreError, ledger::KeyLedger},
     text::{ChangeReason, KeyName},
     token::TokenRevocation,
 };
@@ -142,8 +142,8 @@ impl KeyLedger for Store {
         self.within_deadline(Statement::ReadOwnerState, self.is_switched_off(owner)).await
     }
 
-    async fn keeps_rights(&self, owner: &Owner, to_change: bool) -> Result<bool, StoreError> {
-        self.within_deadline(Statement::ReadOwnerState, self.has_rights(owner, to_change)).await
+    async fn keeps_right(&self, owner: &Owner, actor: &Actor, right: Right) -> Result<bool, StoreError> {
+        self.within_deadline(Statement::ReadOwnerState, self.has_right(owner, actor, right)).await
     }
 
     async fn owners(

@@ -29,8 +29,13 @@ impl Store {
             if let Ok(done) = timeout(LOOKS_EVERY, work.as_mut()).await {
                 return done;
             }
-            // Work that can't be asked about goes on all the same.
-            let Ok(Ok(Some(held_by))) = timeout(LOOKS_EVERY, self.blockers(session)).await else {
+            // Work goes on meanwhile, and so it does if it can't be asked about.
+            let seen = tokio::select! {
+                biased;
+                done = work.as_mut() => return done,
+                seen = timeout(LOOKS_EVERY, self.blockers(session)) => seen,
+            };
+            let Ok(Ok(Some(held_by))) = seen else {
                 looks = 0;
                 continue;
             };
@@ -53,9 +58,14 @@ impl Store {
             if let Ok(done) = timeout(NOTES_EVERY, work.as_mut()).await {
                 return (done, noted);
             }
-            // Work that can't be asked about goes on all the same.
-            let seen = timeout(LOOKS_EVERY, self.blockers(session)).await;
-            noted = seen.ok().and_then(Result::ok).flatten().or(noted);
+            // Work goes on meanwhile, and so it does if it can't be asked about.
+            tokio::select! {
+                biased;
+                done = work.as_mut() => return (done, noted),
+                seen = timeout(LOOKS_EVERY, self.blockers(session)) => {
+                    noted = seen.ok().and_then(Result::ok).flatten().or(noted);
+                }
+            }
         }
     }
 

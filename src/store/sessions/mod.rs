@@ -82,7 +82,7 @@ macro_rules! proven_sessions {
 impl SessionStore for Store {
     async fn begin_session(&self, session: &NewSession, hash: &[u8; 32], most: u32) -> Result<(), StoreError> {
         let work = async {
-            let mut seat = self.to_read(&Reach::Own(session.person.owner.clone())).await?;
+            let mut seat = self.to_see_to_sessions(&session.person).await?;
             seat.connection.begin().await?;
             insert(&mut seat.connection, session, hash).await?;
             keep_newest(&mut seat.connection, &session.person, false, most).await?;
@@ -122,7 +122,7 @@ impl SessionStore for Store {
     async fn sessions_of(&self, person: &Person, idle: Duration) -> Result<Vec<Session>, StoreError> {
         let (issuer, name) = (&*person.owner.issuer, &*person.subject);
         let work = async {
-            let mut seat = self.to_read(&Reach::Own(person.owner.clone())).await?;
+            let mut seat = self.to_see_to_sessions(person).await?;
             let query = proven_sessions!(
                 "issuer = $2 AND person = $3 ORDER BY last_used_at DESC, id LIMIT 1000",
                 interval(idle),
@@ -142,19 +142,18 @@ impl SessionStore for Store {
             WhichSessions::Only(id) => (id, false),
             WhichSessions::AllBut(id) => (id, true),
         };
-        let reach = Reach::Own(person.owner.clone());
-        let (issuer, person) = (&*person.owner.issuer, &*person.subject);
+        let (issuer, subject) = (&*person.owner.issuer, &*person.subject);
         let work = async {
-            let mut seat = self.to_read(&reach).await?;
+            let mut seat = self.to_see_to_sessions(person).await?;
             seat.connection.begin().await?;
             if others {
-                let links = EndedLinks { issuer, subject: None, person: Some(person), before: None };
+                let links = EndedLinks { issuer, subject: None, person: Some(subject), before: None };
                 end_links(&mut seat.connection, &links).await?;
             }
             let query = sqlx::query!(
                 "DELETE FROM console_sessions WHERE issuer = $1 AND person = $2 AND (id = $3) <> $4",
                 issuer,
-                person,
+                subject,
                 id,
                 others,
             );

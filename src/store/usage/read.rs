@@ -19,26 +19,30 @@ const ALL_KEYS: i32 = 0;
 /// Any number of counts.
 const NO_LIMIT: Option<i64> = None;
 
-/// A `query_as!` of a row type, on the uses that a query selects: `key`, `at`, `outcome`, `tag` and `count`. There is
-/// one statement per access path, each with its own index. The parameters: 1 and 2 the time, 3 whether hours are asked
-/// for, 4 and 5 the outcome and the tag, 6 the reader's own, 7 how many counts are read, and the rest those of `$of`.
+/// A `query_as!` of a row type, on the uses that a query reads: `key`, `at`, `outcome`, `tag` and `count`, and whether
+/// they have the outcome and the tag that are asked for, for which all others are read, too. There is one statement per
+/// access path, each with its own index. The parameters: 1 and 2 the time, 3 whether hours are asked for, 4 and 5 the
+/// outcome and the tag, 6 the reader's own, 7 how many counts are read, and the rest those of `$of`.
 macro_rules! uses {
     ($row:ident, $select:literal, $of:literal, $order:literal, $query:expr, $own:expr, $most:expr
      $(, $argument:expr)* $(,)?) => {
         sqlx::query_as!(
             $row,
-            r#"WITH uses AS (
+            r#"WITH read AS (
                    SELECT key, hour AS at, outcome, tag, count FROM usage_hours
-                   WHERE $3::boolean AND hour >= $1 AND hour < $2
-                     AND ($4::smallint IS NULL OR outcome = $4) AND ($5::text IS NULL OR tag = $5) AND "#
+                   WHERE $3::boolean AND hour >= $1 AND hour < $2 AND "#
                 + $of
                 + r#"
                    UNION ALL
                    SELECT key, day::timestamp AT TIME ZONE 'UTC', outcome, tag, count FROM usage_days
                    WHERE NOT $3::boolean AND day >= ($1 AT TIME ZONE 'UTC')::date AND day < ($2 AT TIME ZONE 'UTC')::date
-                     AND ($4::smallint IS NULL OR outcome = $4) AND ($5::text IS NULL OR tag = $5) AND "#
+                     AND "#
                 + $of
-                + " LIMIT $7) "
+                + r#"
+                   LIMIT $7),
+               uses AS (
+                   SELECT *, ($4::smallint IS NULL OR outcome = $4) AND ($5::text IS NULL OR tag = $5) AS is_asked_for
+                   FROM read) "#
                 + $select
                 + $order,
             $query.period.from,
@@ -119,8 +123,9 @@ macro_rules! of_whom {
 struct Point {
     start: OffsetDateTime,
     outcome: i16,
-    count: i64,
-    /// How many counts it is the sum of.
+    /// None if all that was read has another outcome or tag.
+    count: Option<i64>,
+    /// How many counts were read.
     counts: i64,
 }
 
@@ -146,9 +151,10 @@ pub(super) async fn report(
         &mut *connection,
         Point,
         // Added up before the time is cut, which takes as long as all else.
-        r#"SELECT date_trunc($6::text, at, 'UTC') AS "start!", outcome AS "outcome!", sum(count)::bigint AS "count!",
+        r#"SELECT date_trunc($6::text, at, 'UTC') AS "start!", outcome AS "outcome!", sum(count)::bigint AS count,
                   sum(counts)::bigint AS "counts!"
-           FROM (SELECT at, outcome, sum(count) AS count, count(*) AS counts FROM uses GROUP BY at, outcome) AS sums "#,
+           FROM (SELECT at, outcome, sum(count) FILTER (WHERE is_asked_for) AS count, count(*) AS counts
+                 FROM uses GROUP BY at, outcome) AS sums "#,
         "GROUP BY 1, 2 ORDER BY 1, 2",
         query,
         query.period.granularity.as_str(),
@@ -161,12 +167,13 @@ pub(super) async fn report(
         return Ok(Err(TooManyCounts(most)));
     }
     let mut series: Vec<(OffsetDateTime, UseCounts)> = Vec::new();
-    for point in points {
-        if series.last().is_none_or(|(start, _)| *start != point.start) {
-            series.push((point.start, UseCounts::default()));
+    for Point { start, outcome, count, .. } in points {
+        let Some(count) = count else { continue };
+        if series.last().is_none_or(|(last, _)| *last != start) {
+            series.push((start, UseCounts::default()));
         }
         if let Some((_, counts)) = series.last_mut() {
-            counts.add(UseOutcome::of_number(point.outcome), number(point.count));
+            counts.add(UseOutcome::of_number(outcome), number(count));
         }
     }
     let groups = match query.groups {
@@ -214,7 +221,8 @@ async fn groups(
         connection,
         Group,
         // Added up before the groups are told apart, for the same reason.
-        r#", of_keys AS (SELECT key, outcome, tag, sum(count)::bigint AS count FROM uses GROUP BY key, outcome, tag),
+        r#", of_keys AS (SELECT key, outcome, tag, sum(count)::bigint AS count
+                        FROM uses WHERE is_asked_for GROUP BY key, outcome, tag),
            sums AS (
                SELECT CASE WHEN ($6::text[])[1] = 'owner' THEN owners.issuer END AS group_issuer,
                       CASE WHEN ($6::text[])[1] = 'owner' THEN owners.subject END AS group_subject,

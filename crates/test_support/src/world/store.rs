@@ -14,7 +14,7 @@ use keyward::{
     auth::coherence::{ChangeId, Mark, RecordId, Records},
     domain::{
         api_key::KeyId,
-        audit::{AuditEvent, Author},
+        audit::{Actor, AuditEvent, Author},
         key_record::{KeyRecord, ManagedKey},
         ledger::{
             Change, ChangeContext, Decision, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch,
@@ -24,7 +24,7 @@ use keyward::{
         owner::Owner,
         owner_limits::{OwnerAllowance, OwnerLimitsChange, OwnerLimitsChanged},
         ports::{
-            StoreError,
+            Right, StoreError,
             ended_tokens::EndedTokens,
             keys::{KeyStore, StoredHash, StoredKey},
             ledger::KeyLedger,
@@ -341,7 +341,7 @@ impl KeyLedger for FakeStore {
         unimplemented!()
     }
 
-    async fn keeps_rights(&self, _: &Owner, _: bool) -> Result<bool, StoreError> {
+    async fn keeps_right(&self, _: &Owner, _: &Actor, _: Right) -> Result<bool, StoreError> {
         unimplemented!()
     }
 

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::domain::{
     key_record::{FIRST_VERSION, ManagedKey},
-    ledger::{Change, Decision, Outcome, Quota, Refusal},
+    ledger::{Change, Decision, Outcome, Quota, Reach, Refusal},
     plan::Plan,
     ports::StoreError,
     role::Role,
@@ -27,9 +27,9 @@ impl Store {
     /// Announces the change even if nothing changes, because whoever made it earlier may have failed after the commit,
     /// while waiting for the replicas.
     pub(super) async fn change_key(&self, change: &Change<'_>) -> Result<Outcome, StoreError> {
-        let mut seat = match change.is_by_holder {
-            true => self.to_revoke_held().await?,
-            false => self.to_change(change.reach, change.author).await?,
+        let mut seat = match change.reach {
+            Reach::Own(owner) if change.is_by_holder => self.to_revoke_held(owner).await?,
+            reach => self.to_change(reach, change.author).await?,
         };
         seat.connection.begin().await?;
         let transaction = &mut *seat.connection;

@@ -8,11 +8,11 @@ use sqlx::PgConnection;
 
 use super::{super::rows::ActorColumns, Store, audit, lock_owner};
 use crate::domain::{
-    audit::Action,
+    audit::{Action, Actor},
     coherence::Mark,
     ledger::{ChangeContext, Event, OwnerSwitch, OwnerSwitched, Reach},
     owner::Owner,
-    ports::StoreError,
+    ports::{Right, StoreError},
     text::ChangeReason,
 };
 
@@ -22,8 +22,8 @@ impl Store {
         Ok(is_disabled(&mut seat.connection, owner).await?)
     }
 
-    pub(super) async fn has_rights(&self, owner: &Owner, to_change: bool) -> Result<bool, StoreError> {
-        let mut seat = self.to_find_rights(owner, to_change).await?;
+    pub(super) async fn has_right(&self, owner: &Owner, actor: &Actor, right: Right) -> Result<bool, StoreError> {
+        let mut seat = self.to_find_rights(actor, right).await?;
         Ok(!is_disabled(&mut seat.connection, owner).await?)
     }
 
