@@ -189,8 +189,7 @@ fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
         }
         Reason::ReportTooLarge(TooManyCounts(most)) => {
             format!(
-                "The keys have more than {most} counts in this time. Choose a shorter time, days instead of hours, one outcome \
-                 or tag, or one key."
+                "The keys have more than {most} counts in this time. Choose a shorter time, days instead of hours, or one key."
             )
         }
         Reason::PlanInUse(1) => return Some("1 owner is on the plan.".into()),
