@@ -14,6 +14,7 @@ async fn who_asks_for_more_at_once_than_an_owner_may_is_told_to_try_again_in_a_m
     .await;
     let mut alice = Browser::signed_in(&service).await;
     let mut in_another_tab = alice.at(&service.replica);
+    let mut elsewhere = Browser::signed_in(&service).await;
     let pool = service.database.superuser_pool().await;
     let mut lock = pool.begin().await.expect("a transaction");
     sqlx::query("LOCK TABLE audit_events IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.expect("a lock");
@@ -28,6 +29,9 @@ async fn who_asks_for_more_at_once_than_an_owner_may_is_told_to_try_again_in_a_m
         assert_eq!((page.status, page.headers["retry-after"].as_bytes()), (429, &b"1"[..]), "{}", page.text);
         assert!(page.text.contains("Too many requests at once"), "{}", page.text);
         assert!(page.text.contains("Try again in a moment"), "{}", page.text);
+        // Whoever has lost a device can sign out all the same.
+        let page = elsewhere.post("/console/sign-out", &[]).await;
+        assert_eq!(page.status, 303, "{}", page.text);
         lock.rollback().await.expect("an end");
     };
     tokio::join!(slow, meanwhile);
