@@ -1,6 +1,11 @@
 //! Says in the log what bringing the schema up to date waits for.
 
-use std::{future::Future, pin::pin, time::Duration};
+use std::{
+    future::Future,
+    ops::ControlFlow::{self, Break, Continue},
+    pin::{Pin, pin},
+    time::Duration,
+};
 
 use sqlx::{Connection, PgConnection};
 use tokio::time::timeout;
@@ -26,27 +31,20 @@ impl Store {
         let mut work = pin!(work);
         let mut looks: u32 = 0;
         loop {
-            if let Ok(done) = timeout(LOOKS_EVERY, work.as_mut()).await {
-                return done;
+            match self.go_on(work.as_mut(), LOOKS_EVERY, session).await {
+                Break(done) => return done,
+                Continue(None) => looks = 0,
+                Continue(Some(held_by)) => {
+                    if looks.is_multiple_of(LOOKS_PER_LINE) {
+                        tracing::warn!(
+                            held_by,
+                            "bringing the schema up to date waits for a lock. If its holder is not another replica that \
+                             does the same, end it with SELECT pg_terminate_backend(…), and revoke that role's CONNECT"
+                        );
+                    }
+                    looks += 1;
+                }
             }
-            // Work goes on meanwhile, and so it does if it can't be asked about.
-            let seen = tokio::select! {
-                biased;
-                done = work.as_mut() => return done,
-                seen = timeout(LOOKS_EVERY, self.blockers(session)) => seen,
-            };
-            let Ok(Ok(Some(held_by))) = seen else {
-                looks = 0;
-                continue;
-            };
-            if looks.is_multiple_of(LOOKS_PER_LINE) {
-                tracing::warn!(
-                    held_by,
-                    "bringing the schema up to date waits for a lock. If its holder is not another replica that does the \
-                     same, end it with SELECT pg_terminate_backend(…), and revoke that role's CONNECT"
-                );
-            }
-            looks += 1;
         }
     }
 
@@ -55,17 +53,28 @@ impl Store {
         let mut work = pin!(work);
         let mut noted = None;
         loop {
-            if let Ok(done) = timeout(NOTES_EVERY, work.as_mut()).await {
-                return (done, noted);
+            match self.go_on(work.as_mut(), NOTES_EVERY, session).await {
+                Break(done) => return (done, noted),
+                Continue(held_by) => noted = held_by.or(noted),
             }
-            // Work goes on meanwhile, and so it does if it can't be asked about.
-            tokio::select! {
-                biased;
-                done = work.as_mut() => return (done, noted),
-                seen = timeout(LOOKS_EVERY, self.blockers(session)) => {
-                    noted = seen.ok().and_then(Result::ok).flatten().or(noted);
-                }
-            }
+        }
+    }
+
+    /// Goes on with this work of a session: for so long, and then while it is asked for whom that waits. Work that can't
+    /// be asked about goes on all the same.
+    async fn go_on<T>(
+        &self,
+        mut work: Pin<&mut impl Future<Output = T>>,
+        span: Duration,
+        session: i32,
+    ) -> ControlFlow<T, Option<String>> {
+        if let Ok(done) = timeout(span, work.as_mut()).await {
+            return Break(done);
+        }
+        tokio::select! {
+            biased;
+            done = work => Break(done),
+            seen = timeout(LOOKS_EVERY, self.blockers(session)) => Continue(seen.ok().and_then(Result::ok).flatten()),
         }
     }
 

@@ -18,7 +18,7 @@ use super::{
     problem::{Message, OAuthError, Problem},
 };
 use crate::{
-    domain::{api_key::without_secrets, counted::counted, denial::PublicDenial, escape::escaped, usage::TooManyCounts},
+    domain::{api_key::without_secrets, counted::counted, denial::PublicDenial, escape::escaped},
     protect::{Cause, LimitReport, problem_type},
     server::Refusal,
 };
@@ -78,9 +78,7 @@ impl Failure {
     fn message(&self) -> Option<Cow<'static, str>> {
         let Reason::InvalidFields(problems) = &self.reason else { return None };
         let details: Vec<&str> = problems.iter().map(|problem| &*problem.detail).collect();
-        let mut message = details.join("; ");
-        message.get_mut(..1)?.make_ascii_uppercase();
-        Some(message.into())
+        Some(capitalised(details.join("; ")).into())
     }
 
     fn detail(&self) -> Option<Cow<'static, str>> {
@@ -148,6 +146,13 @@ fn exhausted(seconds: Option<u32>, report: &LimitReport) -> String {
     }
 }
 
+fn capitalised(mut text: String) -> String {
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    text
+}
+
 /// The detail of this occurrence; `None` if the meaning of the code says everything.
 fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
     let detail = match reason {
@@ -187,11 +192,7 @@ fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
         Reason::TooManyKeys(most, Some(plan)) => {
             format!("The owner has {}, and the plan {plan} allows no more.", counted((*most).into(), "key"))
         }
-        Reason::ReportTooLarge(TooManyCounts(most)) => {
-            format!(
-                "The keys have more than {most} counts in this time. Choose a shorter time, days instead of hours, or one key."
-            )
-        }
+        Reason::ReportTooLarge(too_many) => capitalised(format!("{too_many}.")),
         Reason::PlanInUse(1) => return Some("1 owner is on the plan.".into()),
         Reason::PlanInUse(owners) => format!("{owners} owners are on the plan."),
         Reason::UnknownPlan(plan) if plan.is_empty() => {
