@@ -1,6 +1,7 @@
 //! A `keyward serve` of one's own.
 
 use std::{
+    fs,
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
     sync::{Arc, Condvar, Mutex},
@@ -191,6 +192,17 @@ pub async fn exit_code(process: &mut Child, output: &Output) -> Option<i32> {
 pub fn signal(pid: u32, name: &str) {
     let sent = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status();
     assert!(sent.expect("kill runs").success(), "kill -{name} {pid}");
+    // A thread goes on until the kernel gets to it, long enough to answer.
+    while name == "STOP" && has_running_threads(pid) {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn has_running_threads(pid: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
+    let states = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
+    // The name before the state may have anything in it.
+    states.into_iter().any(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('T')))
 }
 
 /// What a process has printed on both of its outputs.
