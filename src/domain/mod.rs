@@ -31,7 +31,7 @@ mod verdicts;
 
 pub(crate) use self::values::{version, worded_enum};
 pub use self::{
-    keys::{api_key, key_record, ledger, listing, metadata, precondition},
+    keys::{api_key, key_record, ledger, listing, metadata, precondition, revocation},
     owners::{owner, owner_changes, owner_id, owner_limits},
     plans::{plan, plan_changes},
     values::{build, counted, csv, escape, network, secret, text, timestamp},

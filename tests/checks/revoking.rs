@@ -10,10 +10,10 @@ use keyward::{
     },
     domain::{
         denial::Denial,
-        key_record::ManagedKey,
         ledger::Refusal,
         ports::{Busy, StoreError},
         precondition::Preconditions,
+        revocation::Revoked,
         verdict::Verdict,
     },
 };
@@ -22,7 +22,7 @@ use test_support::{
     world::{LONG_LEASE, NOW, Plan, TestKey, World, assert_denied, assert_granted, operator, poll_once},
 };
 
-async fn revoke(world: &World, key: &TestKey) -> Done<Applied<ManagedKey>> {
+async fn revoke(world: &World, key: &TestKey) -> Done<Applied<Revoked>> {
     in_time("the revocation", world.lifecycle().revoke(key.id, None, operator(), NOW)).await
 }
 
@@ -32,7 +32,7 @@ async fn when_a_revoke_returns_a_warm_key_is_refused() {
     let key = world.warm_key().await;
     let revoked = revoke(&world, &key).await.expect("an answer").expect("a key");
     assert_denied(&world.check(&key).await, Denial::KeyRevoked);
-    assert_eq!(revoked.outcome.record.revoked_at, Some(NOW));
+    assert_eq!(revoked.outcome.at, NOW);
     assert_eq!(revoked.propagated.settled, Settled::Heard { confirmed: 0, expired: 0 });
 }
 
@@ -119,5 +119,5 @@ async fn what_a_holder_repeats_is_not_done_again_only_once_every_replica_has_con
     let first = first.expect("an answer").expect("a key");
     assert!(!first.outcome.is_repeated);
     let again = revoke_held(&world, &lifecycle, &key).await.expect("an answer").expect("a key");
-    assert_eq!((again.outcome.is_repeated, again.outcome.at), (true, first.outcome.at));
+    assert_eq!((again.outcome.is_repeated, again.outcome.key), (true, first.outcome.key));
 }

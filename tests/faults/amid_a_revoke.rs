@@ -21,7 +21,8 @@ async fn connections_lost_without_a_word_amid_revokes_are_replaced_and_hold_up_n
     sqlx::raw_sql("LOCK TABLE api_keys IN SHARE MODE").execute(&mut *lock).await.expect("a lock");
     let revokes = join_all(keys.iter().map(|key| scene.revoke_only(key, VICTIM)));
     let loss = async {
-        let all_wait = async || waiting_statements(&database, "UPDATE api_keys%").await == POOL_SIZE as i64;
+        let all_wait =
+            async || waiting_statements(&database, "%UPDATE api_keys SET revoked_at%").await == POOL_SIZE as i64;
         eventually("each of the replica's connections waits with a revoke", all_wait).await;
         scene.members[VICTIM].main.forget();
         lock.rollback().await.expect("no lock");

@@ -2,9 +2,9 @@
 //!
 //! - `issue`: creates keys
 //! - `rotate`: rotates keys
-//! - `edit`: changes, disables, enables and revokes a key
-//! - `held`: revokes keys for those who hold them
-//! - `bulk`: the same for many keys at once: by filter, or by owner
+//! - `edit`: changes, disables and enables a key
+//! - `revoke`: revokes a key, also for whoever holds it
+//! - `bulk`: revokes or disables many keys at once: by filter, or by owner
 //! - `top_up`: adds to the credits of a key, or sets them
 //! - `owner_limits`: limits that all keys of an owner share
 //! - `plans`: plans, and who is on them
@@ -15,13 +15,13 @@
 
 mod bulk;
 mod edit;
-mod held;
 mod issue;
 mod owner_limits;
 mod plans;
 mod policy;
 mod propagation;
 mod recent;
+mod revoke;
 mod rotate;
 mod tokens;
 mod top_up;
@@ -36,11 +36,11 @@ use self::propagation::Watch;
 pub use self::{
     bulk::OwnersStopped,
     edit::{Edit, Switch},
-    held::{HeldKeys, RevokedByHolder},
     issue::{Expiry, Issued, IssuedKey, KeyIssuer, NewKey},
     plans::{ClaimedPlan, ClaimsFollowed},
     policy::{Offer, OfferedScope},
     propagation::{Applied, Done, Propagated},
+    revoke::{HeldKeys, RevokedByHolder},
     rotate::{Rotated, Rotation},
     top_up::KeyTopUp,
 };
@@ -142,7 +142,6 @@ fn change_by<'a>(caller: &'a Caller, id: KeyId, at: OffsetDateTime, decide: &'a 
         once: None,
         quota: None,
         most_in_a_day: None,
-        is_by_holder: false,
         mark: None,
     }
 }

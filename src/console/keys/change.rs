@@ -37,7 +37,7 @@ use crate::{
 };
 
 /// What is done to the key if nothing is wrong with the form, and what the page says afterwards.
-type Change<'a> = (Done, LocalBoxFuture<'a, lifecycle::Done<Applied<ManagedKey>>>);
+type Change<'a> = LocalBoxFuture<'a, lifecycle::Done<Notice>>;
 
 /// Somebody who asks for something to be done to a key.
 struct Asking<'a> {
@@ -68,13 +68,8 @@ pub(in crate::console) async fn change(
     }
     let once = form.once(&request, &body, &visitor);
     let asking = Asking { request: &request, console: &console, visitor: &visitor, id, caller, once, now };
-    let mut asked = None;
     let change = match action.as_str() {
-        "edit" => {
-            let (change, limits) = asking.edit(&mut form).await?;
-            asked = limits;
-            Some(change)
-        }
+        "edit" => Some(asking.edit(&mut form).await?),
         "disable" | "enable" => Some(asking.switch(&mut form, action == "enable")),
         "revoke" => Some(asking.revoke(&mut form)),
         "credits" | "remove_credits" => Some(asking.give_credits(&mut form, action == "credits")?),
@@ -82,24 +77,34 @@ pub(in crate::console) async fn change(
         "rotate" => return asking.rotate(&mut form).await,
         _ => return Err(Fault::NotFound),
     };
-    let Some((done, change)) = change.filter(|_| form.problems().is_empty()) else {
+    let Some(change) = change.filter(|_| form.problems().is_empty()) else {
         return page(&request, &console, &visitor, id, Some(&form)).await;
     };
     match change.await.map_err(|error| Fault::outage(&request, &error))? {
-        Ok(Applied { outcome: key, propagated }) => {
-            let is_asked = |asked: &AskedLimits, limit: &Limit| asked.iter().any(|one| one.limit.name == limit.name);
-            let stays = |asked: &AskedLimits| key.record.limits.as_slice().iter().any(|limit| !is_asked(asked, limit));
-            let done = if asked.as_ref().is_some_and(stays) { Done::LimitsStay } else { done };
-            let notice = Notice::propagated(done, &propagated);
-            Ok(visitor.go_to_telling(&format!("{}/{id}", area.path()), &notice))
-        }
+        Ok(notice) => Ok(visitor.go_to_telling(&format!("{}/{id}", area.path()), &notice)),
         Err(refused) => refused_page(&request, &console, &visitor, id, &mut form, &refused).await,
     }
 }
 
+/// The change, and what has been done then.
+fn telling<'a, T>(
+    change: impl Future<Output = lifecycle::Done<Applied<T>>> + 'a,
+    done: impl FnOnce(&T) -> Done + 'a,
+) -> Change<'a> {
+    Box::pin(async move {
+        let changed = change.await?;
+        Ok(changed.map(|Applied { outcome, propagated }| Notice::propagated(done(&outcome), &propagated)))
+    })
+}
+
+/// Whether the key has limits that the form does not name.
+fn has_others(key: &ManagedKey, asked: &AskedLimits) -> bool {
+    let is_asked = |limit: &Limit| asked.iter().any(|one| one.limit.name == limit.name);
+    key.record.limits.as_slice().iter().any(|limit| !is_asked(limit))
+}
+
 impl<'a> Asking<'a> {
-    /// The change, and the limits that it asks for.
-    async fn edit(self, form: &mut Form) -> Result<(Change<'a>, Option<AskedLimits>), Fault> {
+    async fn edit(self, form: &mut Form) -> Result<Change<'a>, Fault> {
         let Self { request, console, visitor, id, caller, now, .. } = self;
         let edit = fields::edit(form, now);
         // Read before the change, which is refused if the key is another one by then.
@@ -108,33 +113,35 @@ impl<'a> Asking<'a> {
             visitor.demand_fresh()?;
         }
         let asked = edit.limits.clone();
-        Ok(((Done::Edited, Box::pin(console.lifecycle.edit(id, edit, form.version()?, caller, now))), asked))
+        Ok(telling(console.lifecycle.edit(id, edit, form.version()?, caller, now), move |key| {
+            if asked.is_some_and(|asked| has_others(key, &asked)) { Done::LimitsStay } else { Done::Edited }
+        }))
     }
 
     fn switch(self, form: &mut Form, enabled: bool) -> Change<'a> {
         let switch = Switch { enabled, reason: form.parsed("reason") };
         let done = if enabled { Done::Enabled } else { Done::Disabled };
         let lifecycle = &self.console.lifecycle;
-        (done, Box::pin(lifecycle.switch(self.id, switch, Preconditions::default(), self.caller, self.now)))
+        telling(lifecycle.switch(self.id, switch, Preconditions::default(), self.caller, self.now), move |_| done)
     }
 
     fn revoke(self, form: &mut Form) -> Change<'a> {
         let lifecycle = &self.console.lifecycle;
-        (Done::Revoked, Box::pin(lifecycle.revoke(self.id, form.parsed("reason"), self.caller, self.now)))
+        telling(lifecycle.revoke(self.id, form.parsed("reason"), self.caller, self.now), |_| Done::Revoked)
     }
 
     /// Gives the key the credits of the form, or none.
     fn give_credits(self, form: &mut Form, any: bool) -> Result<Change<'a>, Fault> {
         let edit = Edit { credits: Some(any.then(|| credits::asked(form))), ..Edit::default() };
         let lifecycle = &self.console.lifecycle;
-        Ok((Done::Edited, Box::pin(lifecycle.edit(self.id, edit, form.version()?, self.caller, self.now))))
+        Ok(telling(lifecycle.edit(self.id, edit, form.version()?, self.caller, self.now), |_| Done::Edited))
     }
 
     /// `None`, if the form does not say by how much.
     fn top_up(self, form: &mut Form) -> Option<Change<'a>> {
         let (top_up, granted, reason) = credits::top_up(form);
         let key_top_up = KeyTopUp { id: self.id, top_up: top_up?, granted, reason, once: self.once };
-        Some((Done::ToppedUp, Box::pin(self.console.lifecycle.top_up(key_top_up, self.caller, self.now))))
+        Some(telling(self.console.lifecycle.top_up(key_top_up, self.caller, self.now), |_| Done::ToppedUp))
     }
 
     /// Rotates the key, and shows its successor.

@@ -90,10 +90,12 @@ pub(in crate::console) async fn change_selected(
     };
     for (id, key) in ids.iter().copied().zip(&keys) {
         let changed = if action == "revoke" {
-            console.lifecycle.revoke(id, Clone::clone(&reason), caller.clone(), now).await
+            let revoked = console.lifecycle.revoke(id, Clone::clone(&reason), caller.clone(), now).await;
+            revoked.map(|revoked| revoked.map(drop))
         } else {
             let switch = Switch { enabled: false, reason: Clone::clone(&reason) };
-            console.lifecycle.switch(id, switch, Preconditions::default(), caller.clone(), now).await
+            let switched = console.lifecycle.switch(id, switch, Preconditions::default(), caller.clone(), now).await;
+            switched.map(|switched| switched.map(drop))
         };
         match changed.map_err(|error| Fault::outage(&request, &error))? {
             Ok(_) if !is_so(key) => count += 1,

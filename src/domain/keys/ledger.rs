@@ -250,8 +250,6 @@ pub struct Change<'a> {
     pub quota: Option<Quota>,
     /// How many changes the owner may make within a day, if it is the owner who makes it; `None`: any number.
     pub most_in_a_day: Option<u32>,
-    /// Whether whoever holds the key makes it, who need not be its owner. `reach` is the owner's nevertheless.
-    pub is_by_holder: bool,
     /// The message that announces the change to the replicas. It is sent even if nothing changes, because whoever made
     /// the change earlier may have failed while waiting. `None` if nobody waits for the replicas.
     pub mark: Option<&'a Mark>,
@@ -334,7 +332,7 @@ pub struct OwnerSwitched {
     pub reason: Option<ChangeReason>,
 }
 
-/// Who makes a change to several keys, or to tokens, and how it is announced.
+/// Who revokes a key, or changes several keys, or tokens, and how it is announced.
 #[derive(Clone, Copy, Debug)]
 pub struct ChangeContext<'a> {
     /// The caller's reach.

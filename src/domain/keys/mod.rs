@@ -6,3 +6,4 @@ pub mod ledger;
 pub mod listing;
 pub mod metadata;
 pub mod precondition;
+pub mod revocation;

@@ -17,6 +17,7 @@ use crate::domain::{
     listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
     owner::Owner,
     owner_limits::{OwnerAllowance, OwnerLimitsChange, OwnerLimitsChanged},
+    revocation::{KeyRevocation, Revoked},
     text::{ChangeReason, KeyName},
     token::TokenRevocation,
 };
@@ -71,6 +72,16 @@ pub trait KeyLedger: Send + Sync {
     /// # Errors
     /// [`StoreError`] if the key may not have been changed.
     async fn change(&self, change: &Change<'_>) -> Result<Outcome, StoreError>;
+
+    /// Revokes a key. If it is already revoked, the first time and reason are kept.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the key may not have been revoked.
+    async fn revoke(
+        &self,
+        revocation: &KeyRevocation,
+        by: ChangeContext<'_>,
+    ) -> Result<Result<Revoked, Refusal>, StoreError>;
 
     /// Revokes the newest `most` keys that match `filter`, are `among` these, and are not revoked, and returns their
     /// number. If the filter names an owner and the number is smaller than `most`, no such key is left. Otherwise the

@@ -64,7 +64,7 @@ pub(super) fn details<'a>(author: &Author, event: &'a Event) -> Cow<'a, Map<Stri
 }
 
 /// A UUIDv7 with this timestamp (RFC 9562 §5.7).
-fn event_id(at: OffsetDateTime) -> Uuid {
+pub(super) fn event_id(at: OffsetDateTime) -> Uuid {
     let millis = u64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
     let mut random = [0; 10];
     rand::rng().fill_bytes(&mut random);

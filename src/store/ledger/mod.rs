@@ -14,7 +14,7 @@ mod plans;
 mod revoke;
 mod tokens;
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, num::NonZeroI64, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::PgConnection;
@@ -26,7 +26,7 @@ use crate::domain::{
     api_key::KeyId,
     audit::{Actor, AuditEvent, Author},
     coherence::Mark,
-    key_record::ManagedKey,
+    key_record::{FIRST_VERSION, ManagedKey},
     ledger::{
         Change, ChangeContext, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, OwnerSwitched, Reach,
         Refusal,
@@ -35,6 +35,7 @@ use crate::domain::{
     owner::Owner,
     owner_limits::{OwnerAllowance, OwnerLimitsChange, OwnerLimitsChanged},
     ports::{Right, StoreError, ledger::KeyLedger},
+    revocation::{KeyRevocation, Revoked},
     text::{ChangeReason, KeyName},
     token::TokenRevocation,
 };
@@ -110,6 +111,14 @@ impl KeyLedger for Store {
 
     async fn change(&self, change: &Change<'_>) -> Result<Outcome, StoreError> {
         self.within_deadline(Statement::ChangeKey, self.change_key(change)).await
+    }
+
+    async fn revoke(
+        &self,
+        revocation: &KeyRevocation,
+        by: ChangeContext<'_>,
+    ) -> Result<Result<Revoked, Refusal>, StoreError> {
+        self.within_deadline(Statement::ChangeKey, self.revoke_key(revocation, by)).await
     }
 
     async fn revoke_in_bulk(
@@ -201,22 +210,21 @@ fn owner_parts(reach: &Reach) -> (Option<&str>, Option<&str>) {
     reach.owner().map(|owner| (&*owner.issuer, &*owner.subject)).unzip()
 }
 
+fn version_of(stored: i64) -> NonZeroI64 {
+    stored.try_into().unwrap_or(FIRST_VERSION)
+}
+
 /// Serializes creating and revoking keys of this owner, and disabling the owner, until the transaction ends.
 async fn lock_owner(connection: &mut PgConnection, owner: &Owner) -> Result<(), sqlx::Error> {
     sqlx::query!("SELECT lock_owner($1, $2)", &*owner.issuer, &*owner.subject).execute(connection).await.map(drop)
 }
 
 /// Notifies all replicas, on commit, to read these records again, followed by `mark`, in this order, because a replica
-/// that acknowledges must have applied the change. This must be the last statement of its transaction. None of the
-/// server's timeouts may end the COMMIT: a commit whose wait for the standby is cancelled is reported as a success.
+/// that acknowledges must have applied the change. This must be the last statement of its transaction. What triggers
+/// have announced need not be among the records.
 async fn announce(transaction: &mut PgConnection, records: &[Uuid], mark: Option<&Mark>) -> Result<(), sqlx::Error> {
-    // There must be something to announce, or there is nothing to wait for. No key has this id.
-    const NONE: &[Uuid] = &[Uuid::nil()];
-    let records = if records.is_empty() { NONE } else { records };
     let query = sqlx::query!(
-        "SELECT CASE WHEN $2::text IS NOT NULL THEN tell_replicas($2, $3) END AS mark,
-                set_config('statement_timeout', '0', true) AS timeout
-         FROM announce_key_change($1)",
+        "SELECT CASE WHEN $2::text IS NOT NULL THEN tell_replicas($2, $3) END AS mark FROM announce_key_change($1)",
         records,
         mark.map(Mark::as_str),
         mark.is_some_and(Mark::is_for_earlier_versions),

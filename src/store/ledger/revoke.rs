@@ -1,24 +1,32 @@
-//! Revokes many keys at once, and counts those that would be revoked.
+//! Revokes a key, or many at once, and counts those that would be revoked.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, num::NonZeroI64};
 
+use ipnet::IpNet;
 use serde_json::{Map, Value};
+use sqlx::{PgConnection, types::Json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
     Store, announce, audit,
     conditions::{Conditions, with_conditions},
-    lock_owner,
+    lock_owner, owner_parts, version_of,
 };
-use crate::domain::{
-    api_key::KeyId,
-    audit::Action,
-    ledger::{ChangeContext, Event, Reach},
-    listing::KeyFilter,
-    owner::Owner,
-    ports::StoreError,
-    text::ChangeReason,
+use crate::{
+    domain::{
+        api_key::KeyId,
+        audit::Action,
+        coherence::Mark,
+        ledger::{ChangeContext, Event, Reach, Refusal},
+        listing::KeyFilter,
+        owner::Owner,
+        ports::StoreError,
+        precondition::Preconditions,
+        revocation::{KeyRevocation, Revoked},
+        text::ChangeReason,
+    },
+    store::rows::ActorColumns,
 };
 
 /// A query about the keys that a filter names and that are not revoked. `$1` and `$2` are the owner, NULL for all of
@@ -71,6 +79,42 @@ impl Store {
         Ok(ids.into_iter().map(KeyId::from).collect())
     }
 
+    /// Announces it even if nothing changes, as [`change_key`](Store::change_key) does.
+    pub(super) async fn revoke_key(
+        &self,
+        revocation: &KeyRevocation,
+        by: ChangeContext<'_>,
+    ) -> Result<Result<Revoked, Refusal>, StoreError> {
+        let KeyRevocation { id, ref preconditions, is_by_holder, at, .. } = *revocation;
+        let mut seat = match by.reach {
+            Reach::Own(owner) if is_by_holder => self.to_revoke_held(owner).await?,
+            reach => self.to_change(reach, by.author).await?,
+        };
+        if *preconditions != Preconditions::default() {
+            seat.connection.begin().await?;
+            let Some(key) = standing(&mut seat.connection, id, by.reach).await? else {
+                return Ok(Err(Refusal::NotFound));
+            };
+            if let Err(refusal) = preconditions.demand(key.version) {
+                return Ok(Err(refusal));
+            }
+        }
+        let revoked = match revoke_unrevoked(&mut seat.connection, revocation, by).await? {
+            Some(version) => Revoked { id, version, at },
+            None => {
+                seat.connection.begin().await?;
+                let key = standing(&mut seat.connection, id, by.reach).await?;
+                let Some((key, at)) = key.and_then(|key| Some((key, key.revoked_at?))) else {
+                    return Ok(Err(Refusal::NotFound));
+                };
+                announce(&mut seat.connection, &[id.as_uuid()], by.mark).await?;
+                Revoked { id, version: key.version, at }
+            }
+        };
+        seat.connection.finish().await?;
+        Ok(Ok(revoked))
+    }
+
     pub(super) async fn revoke_keys(
         &self,
         filter: &KeyFilter,
@@ -99,10 +143,8 @@ impl Store {
             among as _,
         ));
         let rows = revoked.fetch_all(&mut *transaction).await?;
-        let mut details = Map::from_iter([("together".to_owned(), Value::Bool(true))]);
-        details.extend(reason.map(|reason| ("reason".to_owned(), reason.as_str().into())));
-        let event = Event { action: Action::KeyRevoked, details };
-        let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+        let event = event(reason, Map::from_iter([("together".to_owned(), Value::Bool(true))]));
+        let revoked = u32::try_from(rows.len()).unwrap_or(u32::MAX);
         let mut by_owner: HashMap<Owner, Vec<Uuid>> = HashMap::new();
         for row in rows {
             let owner = Owner { issuer: row.issuer.into(), subject: row.subject.into() };
@@ -111,8 +153,82 @@ impl Store {
         for (owner, ids) in &by_owner {
             audit::write(transaction, at, ids, owner, by.author, &event).await?;
         }
-        announce(transaction, &ids, by.mark).await?;
+        announce(transaction, &[], by.mark).await?;
         seat.connection.finish().await?;
-        Ok(u32::try_from(ids.len()).unwrap_or(u32::MAX))
+        Ok(revoked)
     }
+}
+
+/// Revokes a key that is not revoked, and returns its new version. All in one statement, which is also the whole
+/// transaction unless one has begun: a revocation costs one round trip to the database. Its time limit can't end its
+/// commit, because the server lifts it before it reads the end of the message, which commits.
+///
+/// The records are announced here and not only by the trigger, which comes after the mark.
+async fn revoke_unrevoked(
+    connection: &mut PgConnection,
+    revocation: &KeyRevocation,
+    by: ChangeContext<'_>,
+) -> Result<Option<NonZeroI64>, sqlx::Error> {
+    let KeyRevocation { id, reason, at, .. } = revocation;
+    let (issuer, subject) = owner_parts(by.reach);
+    let actor = ActorColumns::of(&by.author.actor);
+    let event = event(reason.as_ref(), Map::new());
+    let query = sqlx::query!(
+        r#"WITH revoked AS (
+               UPDATE api_keys SET revoked_at = $4, revoked_reason = $5, updated_at = $4
+               WHERE id = $1 AND (issuer = $2 OR $2 IS NULL) AND (subject = $3 OR $3 IS NULL) AND revoked_at IS NULL
+               RETURNING id, issuer, subject, version
+           ), written AS (
+               INSERT INTO audit_events (id, at, action, key_id, issuer, subject, actor_kind, actor_issuer,
+                                         actor_subject, actor_key_id, address, request_id, details)
+               SELECT $6, $4, $7, id, issuer, subject, $8, $9, $10, $11, $12, $13, $14 FROM revoked
+           )
+           SELECT version AS "version!", CASE WHEN $15::text IS NOT NULL THEN tell_replicas($15, $16) END AS mark
+           FROM revoked, announce_key_change(ARRAY[revoked.id])"#,
+        id.as_uuid(),
+        issuer,
+        subject,
+        at,
+        reason.as_ref().map(ChangeReason::as_str),
+        audit::event_id(*at),
+        event.action.as_str(),
+        actor.kind,
+        actor.issuer,
+        actor.subject,
+        actor.key,
+        by.author.address.map(IpNet::from) as _,
+        by.author.request_id,
+        Json(&*audit::details(by.author, &event)) as _,
+        by.mark.map(Mark::as_str),
+        by.mark.is_some_and(Mark::is_for_earlier_versions),
+    );
+    Ok(query.fetch_optional(connection).await?.map(|row| version_of(row.version)))
+}
+
+/// How a key stands.
+#[derive(Clone, Copy)]
+struct Standing {
+    version: NonZeroI64,
+    revoked_at: Option<OffsetDateTime>,
+}
+
+/// Reads how the key stands, and locks its row until the transaction ends.
+async fn standing(connection: &mut PgConnection, id: KeyId, reach: &Reach) -> Result<Option<Standing>, sqlx::Error> {
+    let (issuer, subject) = owner_parts(reach);
+    let query = sqlx::query!(
+        "SELECT version, revoked_at FROM api_keys
+         WHERE id = $1 AND (issuer = $2 OR $2 IS NULL) AND (subject = $3 OR $3 IS NULL)
+         FOR NO KEY UPDATE",
+        id.as_uuid(),
+        issuer,
+        subject,
+    );
+    let row = query.fetch_optional(connection).await?;
+    Ok(row.map(|row| Standing { version: version_of(row.version), revoked_at: row.revoked_at }))
+}
+
+/// The event that keys were revoked.
+fn event(reason: Option<&ChangeReason>, mut details: Map<String, Value>) -> Event {
+    details.extend(reason.map(|reason| ("reason".to_owned(), reason.as_str().into())));
+    Event { action: Action::KeyRevoked, details }
 }

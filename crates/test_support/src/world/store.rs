@@ -15,7 +15,7 @@ use keyward::{
     domain::{
         api_key::KeyId,
         audit::{Actor, AuditEvent, Author},
-        key_record::{KeyRecord, ManagedKey},
+        key_record::{FIRST_VERSION, KeyRecord, ManagedKey},
         ledger::{
             Change, ChangeContext, Decision, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch,
             OwnerSwitched, Reach, Refusal,
@@ -30,6 +30,7 @@ use keyward::{
             ledger::KeyLedger,
             usage::{HourlyUses, KeyUse, UsageBatch, UsageStore},
         },
+        revocation::{KeyRevocation, Revoked},
         text::{ChangeReason, KeyName},
         token::{TokenEnd, TokenRecords, TokenRevocation},
         usage::{KeyDay, Period, TooManyCounts, Usage, UsageQuery},
@@ -178,6 +179,16 @@ impl FakeStore {
         self.rows.lock().expect("no test panics with it")
     }
 
+    /// Fails if the store is switched off, like a commit.
+    fn commit(&self, changed: &KeyRecord, mark: Option<&Mark>) -> Result<(), StoreError> {
+        self.answers()?;
+        self.set(changed.id, |record| *record = changed.clone());
+        let records = Records::These(vec![RecordId(changed.id.as_uuid().as_u128())]);
+        self.announced.send_replace(mark.map(named));
+        self.channel.announce_as(records, mark.map(named));
+        Ok(())
+    }
+
     fn answers(&self) -> Result<(), StoreError> {
         let down = self.down.load(Ordering::SeqCst);
         if down { Err(StoreError::Unavailable("the test has switched it off".to_owned())) } else { Ok(()) }
@@ -292,13 +303,21 @@ impl KeyLedger for FakeStore {
                 Ok(decision) => decision,
                 Err(refusal) => return Ok(Outcome::Refused(refusal)),
             };
-        // What fails here is the commit.
-        self.answers()?;
-        self.set(change.id, |record| *record = key.record.clone());
-        let records = Records::These(vec![RecordId(change.id.as_uuid().as_u128())]);
-        self.announced.send_replace(change.mark.map(named));
-        self.channel.announce_as(records, change.mark.map(named));
+        self.commit(&key.record, change.mark)?;
         Ok(Outcome::Changed(Box::new(key)))
+    }
+
+    async fn revoke(
+        &self,
+        revocation: &KeyRevocation,
+        by: ChangeContext<'_>,
+    ) -> Result<Result<Revoked, Refusal>, StoreError> {
+        self.changes.pass().await;
+        let Some(row) = self.row(revocation.id) else { return Ok(Err(Refusal::NotFound)) };
+        let mut record = row.record.clone();
+        let at = *record.revoked_at.get_or_insert(revocation.at);
+        self.commit(&record, by.mark)?;
+        Ok(Ok(Revoked { id: revocation.id, version: FIRST_VERSION, at }))
     }
 
     async fn earlier(

@@ -120,9 +120,9 @@ pub(crate) async fn revoke(
     let reason = reason_given(&request, &body)?;
     let conditions = conditions_of_change(&request)?;
     let revoked = services.lifecycle.revoke_if(id, reason, conditions, caller, now).await;
-    let revoked = done(&request, revoked, REVOKE)?;
-    let revoked_at = revoked.outcome.record.revoked_at.unwrap_or(now);
-    Ok(HttpResponse::Ok().json(RevokedKey::new(id, revoked_at, &revoked.propagated)))
+    let revoked = revoked.map_err(unavailable(&request, REVOKE))??;
+    log_key(&request, id, &revoked.propagated, REVOKE);
+    Ok(HttpResponse::Ok().json(RevokedKey::new(&revoked.outcome, &revoked.propagated)))
 }
 
 /// `DELETE /v1/keys/self`: revokes the presented key. Anyone who has found a key can revoke it.
@@ -146,7 +146,7 @@ pub(crate) async fn revoke_self(
     let revoked = services.lifecycle.revoke_held(record, reason, conditions, caller, now).await;
     let revoked = revoked.map_err(unavailable(&request, REVOKE))??;
     log_held_revocation(&request, &revoked);
-    Ok(HttpResponse::Ok().json(RevokedKey::new(revoked.outcome.id, revoked.outcome.at, &revoked.propagated)))
+    Ok(HttpResponse::Ok().json(RevokedKey::new(&revoked.outcome.key, &revoked.propagated)))
 }
 
 /// Logs the change, or returns the reason for the failure.
@@ -162,9 +162,9 @@ fn done(
 
 /// Logs a revocation with nothing but the key, unless nothing was done: whoever holds a key can repeat that for ever.
 pub(crate) fn log_held_revocation(request: &HttpRequest, revoked: &Applied<RevokedByHolder>) {
-    let RevokedByHolder { id, is_repeated, .. } = revoked.outcome;
+    let RevokedByHolder { key, is_repeated } = revoked.outcome;
     if !is_repeated {
-        log_key(request, id, &revoked.propagated, REVOKE);
+        log_key(request, key.id, &revoked.propagated, REVOKE);
     }
 }
 

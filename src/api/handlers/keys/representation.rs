@@ -17,10 +17,7 @@ use crate::{
     },
     auth::lifecycle::{Issued, IssuedKey, Propagated, Rotated},
     domain::{
-        api_key::{KeyId, Prefix},
-        key_record::ManagedKey,
-        metadata::Metadata,
-        role::Role,
+        api_key::Prefix, key_record::ManagedKey, metadata::Metadata, revocation::Revoked, role::Role,
         secret::SecretString,
     },
 };
@@ -237,7 +234,7 @@ pub(crate) struct RevokedKey {
 }
 
 impl RevokedKey {
-    pub(super) fn new(id: KeyId, revoked_at: OffsetDateTime, propagated: &Propagated) -> Self {
-        Self { id: id.to_string(), revoked_at, confirmation: Confirmation::new(propagated) }
+    pub(super) fn new(revoked: &Revoked, propagated: &Propagated) -> Self {
+        Self { id: revoked.id.to_string(), revoked_at: revoked.at, confirmation: Confirmation::new(propagated) }
     }
 }

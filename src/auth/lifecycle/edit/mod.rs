@@ -1,4 +1,4 @@
-//! Changes, disables, enables and revokes keys.
+//! Changes, disables and enables keys.
 //!
 //! - `changes`: which fields a change concerns, for the audit
 
@@ -136,43 +136,6 @@ impl Lifecycle {
         self.to_its_end(work).await
     }
 
-    /// Revokes a key. When this returns, no replica accepts it.
-    ///
-    /// # Errors
-    /// [`Undecided`](crate::auth::Undecided) if the key may not be revoked, or not on every replica. A retry is safe.
-    pub async fn revoke(
-        self: &Arc<Self>,
-        id: KeyId,
-        reason: Option<ChangeReason>,
-        caller: Caller,
-        now: OffsetDateTime,
-    ) -> Done<Applied<ManagedKey>> {
-        self.revoke_if(id, reason, Preconditions::default(), caller, now).await
-    }
-
-    /// The same, if the key meets these preconditions.
-    ///
-    /// # Errors
-    /// As for [`revoke`](Self::revoke).
-    pub async fn revoke_if(
-        self: &Arc<Self>,
-        id: KeyId,
-        reason: Option<ChangeReason>,
-        preconditions: Preconditions,
-        caller: Caller,
-        now: OffsetDateTime,
-    ) -> Done<Applied<ManagedKey>> {
-        let lifecycle = Arc::clone(self);
-        let work = async move {
-            let decide = |key: &ManagedKey, _: Option<&Plan>| {
-                preconditions.demand(key.version)?;
-                Ok(revoked(key, reason.as_ref(), now))
-            };
-            lifecycle.change(id, &caller, now, &decide, None, None).await
-        };
-        self.to_its_end(work).await
-    }
-
     fn edited(
         &self,
         key: &ManagedKey,
@@ -292,16 +255,4 @@ fn apply(key: &ManagedKey, edit: &Edit, caller: &Caller) -> Result<ManagedKey, R
         None => {}
     }
     Ok(changed)
-}
-
-/// Revokes a key. If it is already revoked, the first time and reason are kept.
-pub(super) fn revoked(key: &ManagedKey, reason: Option<&ChangeReason>, now: OffsetDateTime) -> Decision {
-    let mut key = key.clone();
-    if key.record.revoked_at.is_some() {
-        return Decision::unchanged(key);
-    }
-    key.record.revoked_at = Some(now);
-    key.revoked_reason = reason.map(|reason| reason.as_str().to_owned());
-    let details = reason.map(|reason| ("reason".to_owned(), reason.as_str().into())).into_iter().collect();
-    Decision::change(key, Event { action: Action::KeyRevoked, details })
 }

@@ -73,10 +73,11 @@ impl Revoke {
     async fn revoke(self, desk: &Desk, id: KeyId) -> anyhow::Result<()> {
         let now = now();
         let revoked = desk.lifecycle(KeyPolicy::default()).revoke(id, self.reason, operator(), now).await;
-        let revoked = granted(id, revoked)?.outcome;
+        granted(id, revoked)?;
         desk.wait_for_everybody().await;
         if self.json {
-            return print_key(desk, &revoked, true, now);
+            let key = desk.ledger().show(id, &Reach::Any).await?.context("the key is gone")?;
+            return print_key(desk, &key, true, now);
         }
         Ok(print_line(format_args!("Revoked {id}: no replica accepts it any more."))?)
     }

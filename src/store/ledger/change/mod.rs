@@ -4,6 +4,8 @@
 
 mod counting;
 
+use std::num::NonZeroI64;
+
 use ipnet::IpNet;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -14,10 +16,11 @@ use super::{
     insert::{metadata_as_sent, objections, write_key},
     managed_rows, owner_parts,
     plans::plan_of,
+    version_of,
 };
 use crate::domain::{
-    key_record::{FIRST_VERSION, ManagedKey},
-    ledger::{Change, Decision, Outcome, Quota, Reach, Refusal},
+    key_record::ManagedKey,
+    ledger::{Change, Decision, Outcome, Quota, Refusal},
     plan::Plan,
     ports::StoreError,
     role::Role,
@@ -27,10 +30,7 @@ impl Store {
     /// Announces the change even if nothing changes, because whoever made it earlier may have failed after the commit,
     /// while waiting for the replicas.
     pub(super) async fn change_key(&self, change: &Change<'_>) -> Result<Outcome, StoreError> {
-        let mut seat = match change.reach {
-            Reach::Own(owner) if change.is_by_holder => self.to_revoke_held(owner).await?,
-            reach => self.to_change(reach, change.author).await?,
-        };
+        let mut seat = self.to_change(change.reach, change.author).await?;
         seat.connection.begin().await?;
         let transaction = &mut *seat.connection;
         // Keys that share credits belong to one owner, and are changed together.
@@ -162,7 +162,7 @@ async fn overwrite(
     connection: &mut PgConnection,
     key: &ManagedKey,
     at: OffsetDateTime,
-) -> Result<std::num::NonZeroI64, sqlx::Error> {
+) -> Result<NonZeroI64, sqlx::Error> {
     let record = &key.record;
     let scopes: Vec<String> = record.scopes.iter().map(str::to_owned).collect();
     let query = sqlx::query_scalar!(
@@ -191,6 +191,5 @@ async fn overwrite(
         record.credits.map(|credits| credits::uuid(credits.holder)),
         record.credits.map(|credits| credits.version),
     );
-    let version = query.fetch_one(connection).await?;
-    Ok(version.try_into().unwrap_or(FIRST_VERSION))
+    query.fetch_one(connection).await.map(version_of)
 }

@@ -105,8 +105,7 @@ pub(super) async fn announce_keys_of(
     mark: Option<&Mark>,
 ) -> Result<(), sqlx::Error> {
     let query = sqlx::query!(
-        "SELECT CASE WHEN $3::text IS NOT NULL THEN tell_replicas($3, $4) END AS mark,
-                set_config('statement_timeout', '0', true) AS timeout
+        "SELECT CASE WHEN $3::text IS NOT NULL THEN tell_replicas($3, $4) END AS mark
          FROM announce_keys_of($1, $2)",
         &*owner.issuer,
         &*owner.subject,

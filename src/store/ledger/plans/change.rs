@@ -236,8 +236,7 @@ async fn announce_keys_on(
     mark: Option<&Mark>,
 ) -> Result<(), sqlx::Error> {
     let query = sqlx::query!(
-        "SELECT CASE WHEN $2::text IS NOT NULL THEN tell_replicas($2, $3) END AS mark,
-                set_config('statement_timeout', '0', true) AS timeout
+        "SELECT CASE WHEN $2::text IS NOT NULL THEN tell_replicas($2, $3) END AS mark
          FROM announce_keys_of_plan($1)",
         plan.as_str(),
         mark.map(Mark::as_str),

@@ -1,21 +1,20 @@
-//! Revokes keys for those who hold them, and need not be their owners: whoever has found one can stop it. A key that is
+//! Revokes a key, also for those who hold it, and need not be its owner: whoever has found one can stop it. A key that is
 //! revoked still does that, so what its holder repeats must cost nobody anything.
 
-use std::{num::NonZeroI64, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use time::OffsetDateTime;
 use tokio::time::timeout;
 
-use super::{Applied, Caller, Done, Lifecycle, Propagated, change_by, edit::revoked, recent::Recent};
+use super::{Applied, Caller, Done, Lifecycle, Propagated, recent::Recent};
 use crate::{
     auth::{Undecided, clock, coherence::MonotonicTime},
     domain::{
         api_key::KeyId,
-        key_record::{KeyRecord, ManagedKey},
-        ledger::Change,
-        plan::Plan,
+        key_record::KeyRecord,
         ports::{Busy, StoreError},
         precondition::Preconditions,
+        revocation::{KeyRevocation, Revoked},
         text::ChangeReason,
     },
     turns::Turns,
@@ -36,8 +35,7 @@ pub struct HeldKeys {
 
 #[derive(Clone, Copy)]
 struct Confirmed {
-    version: NonZeroI64,
-    revoked_at: OffsetDateTime,
+    revoked: Revoked,
     propagated: Propagated,
     /// Since when this is known.
     since: MonotonicTime,
@@ -47,9 +45,7 @@ struct Confirmed {
 #[derive(Clone, Copy, Debug)]
 pub struct RevokedByHolder {
     /// The key.
-    pub id: KeyId,
-    /// When it was revoked first.
-    pub at: OffsetDateTime,
+    pub key: Revoked,
     /// Whether every replica had confirmed it before, so that nothing was done.
     pub is_repeated: bool,
 }
@@ -61,6 +57,42 @@ impl Default for HeldKeys {
 }
 
 impl Lifecycle {
+    /// Revokes a key. When this returns, no replica accepts it.
+    ///
+    /// # Errors
+    /// [`Undecided`] if the key may not be revoked, or not on every replica. A retry is safe.
+    pub async fn revoke(
+        self: &Arc<Self>,
+        id: KeyId,
+        reason: Option<ChangeReason>,
+        caller: Caller,
+        now: OffsetDateTime,
+    ) -> Done<Applied<Revoked>> {
+        self.revoke_if(id, reason, Preconditions::default(), caller, now).await
+    }
+
+    /// The same, if the key meets these preconditions.
+    ///
+    /// # Errors
+    /// As for [`revoke`](Self::revoke).
+    pub async fn revoke_if(
+        self: &Arc<Self>,
+        id: KeyId,
+        reason: Option<ChangeReason>,
+        preconditions: Preconditions,
+        caller: Caller,
+        now: OffsetDateTime,
+    ) -> Done<Applied<Revoked>> {
+        self.take_away(KeyRevocation { id, reason, preconditions, is_by_holder: false, at: now }, caller).await
+    }
+
+    async fn take_away(self: &Arc<Self>, revocation: KeyRevocation, caller: Caller) -> Done<Applied<Revoked>> {
+        self.propagate(revocation, caller.reach, caller.author, |lifecycle, revocation, by| {
+            lifecycle.ledger.revoke(revocation, by)
+        })
+        .await
+    }
+
     /// Revokes a key for whoever holds it, if it meets these preconditions. When this returns, no replica accepts it.
     /// `caller`: with the reach of the key's owner.
     ///
@@ -85,21 +117,16 @@ impl Lifecycle {
             // The row has to know of it, too, unless it was read before: a restored database may have forgotten it.
             let confirmed = |before: &Confirmed| (is_revoked || before.since >= arrived).then_some(*before);
             if let Some(before) = lifecycle.held.confirmed.recall(&id, now, confirmed) {
-                let outcome = RevokedByHolder { id, at: before.revoked_at, is_repeated: true };
-                let demanded = preconditions.demand(before.version);
+                let outcome = RevokedByHolder { key: before.revoked, is_repeated: true };
+                let demanded = preconditions.demand(before.revoked.version);
                 return Ok(demanded.map(|()| Applied { outcome, propagated: before.propagated }));
             }
-            let decide = |key: &ManagedKey, _: Option<&Plan>| {
-                preconditions.demand(key.version)?;
-                Ok(revoked(key, reason.as_ref(), now))
-            };
-            let change = Change { is_by_holder: true, ..change_by(&caller, id, now, &decide) };
-            Ok(lifecycle.apply(change).await?.map(|Applied { outcome: key, propagated }| {
-                let (version, revoked_at) = (key.version, key.record.revoked_at.unwrap_or(now));
-                let confirmed = Confirmed { version, revoked_at, propagated, since: clock::now() };
+            let revocation = KeyRevocation { id, reason, preconditions, is_by_holder: true, at: now };
+            let revoked = lifecycle.take_away(revocation, caller).await?;
+            Ok(revoked.map(|Applied { outcome: revoked, propagated }| {
+                let confirmed = Confirmed { revoked, propagated, since: clock::now() };
                 lifecycle.held.confirmed.remember(id, confirmed, now + CONFIRMED_REMEMBERED, now);
-                let outcome = RevokedByHolder { id, at: revoked_at, is_repeated: false };
-                Applied { outcome, propagated }
+                Applied { outcome: RevokedByHolder { key: revoked, is_repeated: false }, propagated }
             }))
         };
         self.to_its_end(work).await
