@@ -1,9 +1,11 @@
--- What a change of a key costs: whether a row has changed was found out by writing it out as JSON four times. Rows are compared as
--- they are now. What counts as a change stays the same.
+-- What a change of a key costs: whether a row has changed was found out by writing it out as JSON four times. What counts as a
+-- change stays the same.
+
+-- Compares the rows themselves. So each column of the table needs a type with equality, as jsonb has, and json has not.
 
 CREATE OR REPLACE FUNCTION api_keys_count_version() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    was api_keys := OLD;
+    was record := OLD;
 BEGIN
     was.last_used_at := NEW.last_used_at;
     was.secret_hash := NEW.secret_hash;

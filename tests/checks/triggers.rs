@@ -3,17 +3,26 @@
 use std::{sync::Arc, time::Duration};
 
 use keyward::{
-    auth::coherence::RecordId,
+    auth::coherence::{Mark, RecordId},
     config::Database,
     domain::{
         api_key::KeyId,
-        ports::keys::{KeyStore, StoredHash},
+        audit::Author,
+        ledger::{ChangeContext, Reach},
+        listing::KeyFilter,
+        ports::{
+            keys::{KeyStore, StoredHash},
+            ledger::KeyLedger,
+        },
+        precondition::Preconditions,
+        revocation::KeyRevocation,
         token::TokenRecords,
     },
     store::Store,
 };
 use sqlx::{AssertSqlSafe, PgPool, postgres::PgListener};
 use test_support::{TestDatabase, database, in_time};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -70,7 +79,21 @@ impl Schema {
         }
     }
 
-    async fn store(&self) -> Arc<dyn KeyStore> {
+    /// The keys that are named on the schema's channel before this mark.
+    async fn told_until_the_mark(&mut self, mark: &Mark) -> Vec<String> {
+        let mut named = Vec::new();
+        loop {
+            let arrived = in_time("a notification", self.listener.recv()).await.expect("a notification");
+            if arrived.payload() == mark.as_str() {
+                // What the trigger repeats is not among those of the next change.
+                self.announced().await;
+                return named;
+            }
+            named.extend(arrived.payload().rsplit(' ').next().map(str::to_owned));
+        }
+    }
+
+    async fn store(&self) -> Arc<Store> {
         let settings = Database {
             pool_size: 2,
             acquire_timeout: Duration::from_secs(10),
@@ -99,6 +122,14 @@ async fn every_change_of_a_right_is_announced_once() {
         "subject = 'bob'",
         "environment = 'test'",
         "name = 'a name'",
+        "description = 'what it is for'",
+        "allowed_ips = ARRAY['192.0.2.0/24'::inet]",
+        "limits = '[{}]'",
+        "successor_id = id",
+        "disabled_by = 'owner', enabled = false",
+        "metadata_as_sent = '{\"a\": 1e0}'",
+        "pepper = decode(repeat('00', 16), 'hex')",
+        "credits_holder = id, credits_version = 1",
         "created_at = '2000-01-01'",
         "updated_at = '2000-01-01'",
         "expires_at = NULL",
@@ -117,6 +148,18 @@ async fn use_and_a_stronger_hash_are_not_announced() {
         schema.run(&format!("UPDATE api_keys SET {change}")).await;
         assert_eq!(schema.announced().await, [] as [String; 0], "{change}");
     }
+    let versions = sqlx::query_scalar::<_, i64>("SELECT DISTINCT version FROM api_keys").fetch_all(&schema.rows).await;
+    assert_eq!(versions.expect("versions"), [1]);
+}
+
+#[tokio::test]
+async fn without_the_trigger_that_counts_versions_a_change_is_announced_too() {
+    let mut schema = Schema::new().await;
+    let id = schema.add_keys(1).await[0];
+    schema
+        .run("ALTER TABLE api_keys DISABLE TRIGGER api_keys_count_version; UPDATE api_keys SET enabled = false")
+        .await;
+    assert_eq!(schema.announced().await, [id.to_string()]);
 }
 
 #[tokio::test]
@@ -135,6 +178,33 @@ async fn a_key_that_is_deleted_or_gets_another_id_is_announced() {
     assert_eq!(schema.announced().await, [ids[0].to_string()]);
     schema.run(&format!("UPDATE api_keys SET id = '{}' WHERE id = '{}'", Uuid::now_v7(), ids[1])).await;
     assert_eq!(schema.announced().await, [ids[1].to_string()]);
+}
+
+/// A replica acknowledges the mark once it has heard it, and by then must have heard what it acknowledges.
+#[tokio::test]
+async fn a_revoked_key_is_named_before_the_mark_that_replicas_acknowledge() {
+    let mut schema = Schema::new().await;
+    let ids = schema.add_keys(2).await;
+    let [_, replicas, _] = schema.database.channels().await;
+    schema.listener.listen(&replicas).await.expect("listening");
+    let (store, mark) = (schema.store().await, Mark::new("the mark".to_owned()));
+    let author = Author::command_line();
+    let by = ChangeContext { reach: &Reach::Any, author: &author, mark: Some(&mark) };
+    let revocation = KeyRevocation {
+        id: ids[0].into(),
+        reason: None,
+        preconditions: Preconditions::default(),
+        is_by_holder: false,
+        at: OffsetDateTime::now_utc(),
+    };
+    for time in ["the first", "the second"] {
+        store.revoke(&revocation, by).await.expect("an answer").expect("it may be revoked");
+        assert!(schema.told_until_the_mark(&mark).await.contains(&ids[0].to_string()), "{time} time");
+    }
+    let revoked = store.revoke_in_bulk(&KeyFilter::default(), None, 10, None, revocation.at, by).await;
+    assert_eq!(revoked.expect("an answer"), 1);
+    let told = schema.told_until_the_mark(&mark).await;
+    assert!(told.contains(&ids[1].to_string()), "{told:?}");
 }
 
 #[tokio::test]

@@ -242,18 +242,23 @@ async fn the_audit_says_of_what_a_handed_over_session_does_who_has_handed_it_ove
         follows(&mut browser, &link_by(&service, credential).await).await;
         browser.open("/console/keys/new").await;
         browser.post("/console/keys", &[("name", "by a link")]).await.shows("Copy it now");
-        let event = latest_creation(&service).await;
+        let event = latest(&service, "key.created").await;
         assert_eq!((&event["actor"]["subject"], &event["details"]["handedOverBy"]), (&json!("alice"), &by), "{event}");
+        let path = format!("/console/keys/{}", event["keyId"].as_str().expect("a key"));
+        browser.open(&path).await;
+        browser.post(&path, &[("action", "revoke"), ("reason", "tried")]).await;
+        let event = latest(&service, "key.revoked").await;
+        assert_eq!(event["details"], json!({ "reason": "tried", "handedOverBy": by }), "{event}");
         browser.open("/console/audit").await.shows("handedOverBy");
     }
     let mut herself = Browser::signed_in(&service).await;
     herself.post("/console/keys", &[("name", "by herself")]).await.shows("Copy it now");
-    let event = latest_creation(&service).await;
+    let event = latest(&service, "key.created").await;
     assert!(event["details"].get("handedOverBy").is_none(), "{event}");
 }
 
-async fn latest_creation(service: &Service) -> Value {
-    let asked = request(Method::GET, service.replica.url("/v1/audit?action=key.created&limit=1"));
+async fn latest(service: &Service, action: &str) -> Value {
+    let asked = request(Method::GET, service.replica.url(&format!("/v1/audit?action={action}&limit=1")));
     let answer = asked.bearer_auth(service.provider.token("alice")).send().await.expect("an answer");
     let events: Value = answer.json().await.expect("JSON");
     events["events"][0].clone()

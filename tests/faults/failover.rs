@@ -5,18 +5,23 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::Method;
+use serde_json::json;
 use test_support::{
     PrivateCluster,
     actors::{KeyHolder, Person, stranger},
+    asking::Reply,
     client::client,
     eventually,
     proxy::Proxy,
     replica::Replica,
     server_socket,
     standby::Servers,
+    superuser_pool,
 };
 
 pub(crate) const DATABASE: &str = "keyward";
+/// The owner whose subject is `bob`, as paths have it.
+const BOB: &str = "AGJvYg";
 
 /// Checks of a key at once, and how often: whatever is believed sometimes is to be seen, by whichever connection.
 const AT_ONCE: usize = 5;
@@ -210,6 +215,45 @@ async fn while_the_standby_is_lost_nothing_is_done_nothing_is_believed_and_nothi
         eventually("a revoke returns", async || revoke(&alice, key, &replica).await == 200).await;
     }
     assert_eq!((status(&replica, &known).await, status(&replica, &unknown).await), (401, 401));
+}
+
+/// A commit that is cut short is visible all the same. Whoever asks again finds that there is nothing left to do, and
+/// still must not be told that it is done.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_standby_is_lost_what_seems_to_be_done_already_is_not_called_done() {
+    let servers = Servers::start(DATABASE).await;
+    // It knows the tokens for as long as this takes, and gives up soon.
+    let settings = [
+        ("KEYWARD__COHERENCE__LEASE", "60s"),
+        ("KEYWARD__DATABASE__ACQUIRE_TIMEOUT", "300ms"),
+        ("KEYWARD__DATABASE__STATEMENT_TIMEOUT", "300ms"),
+    ];
+    let replica = Replica::start_on(&servers.primary.url(DATABASE), &settings).await;
+    let (root, alice) = (Person::administrator(), Person::named("alice"));
+    let key = alice.makes_a_key(&replica).await;
+    Person::named("bob").makes_a_key(&replica).await;
+    let changes = [
+        root.request(&replica, Method::POST, "/v1/admin/keys/revoke").json(&json!({ "owner": BOB })),
+        root.request(&replica, Method::POST, &format!("/v1/admin/owners/{BOB}/disable")),
+        root.request(&replica, Method::POST, "/v1/admin/tokens/revoke")
+            .json(&json!({ "issuer": "", "tokenId": "old" })),
+        alice.request(&replica, Method::DELETE, &format!("/v1/keys/{}", key.id())),
+        alice.request(&replica, Method::POST, "/v1/keys").header("Idempotency-Key", "once"),
+    ];
+    let cut_short = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    assert_eq!(root.gets(&replica, "/v1/admin/owners").await.status, 200);
+    servers.standby.pause();
+    for change in changes {
+        for time in ["first", "second"] {
+            let reply = Reply::to(change.try_clone().expect("a body in memory")).await;
+            assert_eq!(reply.status, 503, "the {time} time: {}", reply.text);
+            eventually("its commit is cut short", async || servers.primary.ask::<i64>(cut_short).await > 0).await;
+        }
+    }
+    let done = "SELECT (SELECT count(*) FROM disabled_owners) + (SELECT count(*) FROM revoked_tokens)
+                     + (SELECT count(*) FROM idempotency_keys) + (SELECT count(*) FROM api_keys WHERE revoked_at < now())";
+    let database = superuser_pool(&servers.primary.url(DATABASE)).await;
+    assert_eq!(sqlx::query_scalar::<_, i64>(done).fetch_one(&database).await.expect("a number"), 5);
 }
 
 /// Of two standbys, one is promoted while the old primary goes on with the other.

@@ -202,7 +202,10 @@ fn has_running_threads(pid: u32) -> bool {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
     let states = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
     // The name before the state may have anything in it.
-    states.into_iter().any(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('T')))
+    // What has ended runs no more either.
+    states
+        .into_iter()
+        .any(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['T', 't', 'Z', 'X'])))
 }
 
 /// What a process has printed on both of its outputs.

@@ -70,14 +70,23 @@ impl Lifecycle {
         R: Send + 'static,
     {
         let lifecycle = Arc::clone(self);
-        let work = async move {
-            let watch = Watch::begin(lifecycle.link.as_ref());
-            match call(&lifecycle, &change, watch.together(&reach, &author)).await? {
-                Ok(outcome) => Ok(Ok(watch.applied(outcome).await)),
-                Err(refusal) => Ok(Err(refusal)),
-            }
-        };
+        let work = async move { lifecycle.propagated(&change, &reach, &author, call).await };
         self.to_its_end(work).await
+    }
+
+    /// The same, within work that runs to its end.
+    pub(super) async fn propagated<'a, C, T, R>(
+        &self,
+        change: &'a C,
+        reach: &'a Reach,
+        author: &'a Author,
+        call: impl for<'b> FnOnce(&'b Self, &'b C, ChangeContext<'b>) -> Answer<'b, T, R> + Send,
+    ) -> Done<Applied<T>, R> {
+        let watch = Watch::begin(self.link.as_ref());
+        match call(self, change, watch.together(reach, author)).await? {
+            Ok(outcome) => Ok(Ok(watch.applied(outcome).await)),
+            Err(refusal) => Ok(Err(refusal)),
+        }
     }
 }
 

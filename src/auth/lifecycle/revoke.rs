@@ -83,10 +83,7 @@ impl Lifecycle {
         caller: Caller,
         now: OffsetDateTime,
     ) -> Done<Applied<Revoked>> {
-        self.take_away(KeyRevocation { id, reason, preconditions, is_by_holder: false, at: now }, caller).await
-    }
-
-    async fn take_away(self: &Arc<Self>, revocation: KeyRevocation, caller: Caller) -> Done<Applied<Revoked>> {
+        let revocation = KeyRevocation { id, reason, preconditions, is_by_holder: false, at: now };
         self.propagate(revocation, caller.reach, caller.author, |lifecycle, revocation, by| {
             lifecycle.ledger.revoke(revocation, by)
         })
@@ -122,7 +119,11 @@ impl Lifecycle {
                 return Ok(demanded.map(|()| Applied { outcome, propagated: before.propagated }));
             }
             let revocation = KeyRevocation { id, reason, preconditions, is_by_holder: true, at: now };
-            let revoked = lifecycle.take_away(revocation, caller).await?;
+            let revoked = lifecycle
+                .propagated(&revocation, &caller.reach, &caller.author, |lifecycle, revocation, by| {
+                    lifecycle.ledger.revoke(revocation, by)
+                })
+                .await?;
             Ok(revoked.map(|Applied { outcome: revoked, propagated }| {
                 let confirmed = Confirmed { revoked, propagated, since: clock::now() };
                 lifecycle.held.confirmed.remember(id, confirmed, now + CONFIRMED_REMEMBERED, now);

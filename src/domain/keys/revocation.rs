@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use crate::domain::{api_key::KeyId, precondition::Preconditions, text::ChangeReason};
 
-/// Revokes a key. It takes away whatever the key may, so there is nothing to decide on.
+/// Revokes a key. It takes away whatever the key may, so there is nothing to decide on but the preconditions.
 #[derive(Clone, Debug)]
 pub struct KeyRevocation {
     /// The key.

@@ -53,8 +53,8 @@ pub(super) fn milliseconds(limit: Duration) -> String {
 pub(super) fn settings(statement_timeout: &str) -> [(&'static str, &str); 10] {
     [
         ("statement_timeout", statement_timeout),
-        // Otherwise a replica that vanishes during a revocation would leave the key's row locked, and nobody could
-        // revoke the key until the server drops the connection hours later.
+        // Otherwise a replica that vanishes amid a transaction would leave a key's row locked, and nobody could revoke
+        // the key until the server drops the connection hours later.
         ("idle_in_transaction_session_timeout", statement_timeout),
         // Statements have a time limit already. If this limit fired at the instant at which the lock is granted, it
         // could cancel the wait for the standby, and the commit would be reported as a success.

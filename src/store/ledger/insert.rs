@@ -34,6 +34,7 @@ impl Store {
         if let Some(request) = insertion.request
             && let Some(before) = earlier(transaction, request, now).await?
         {
+            seat.connection.finish().await?;
             return Ok(before);
         }
         let plan = plan_of(transaction, owner).await?;
@@ -63,7 +64,8 @@ impl Store {
     }
 }
 
-/// The outcome of an earlier, identical request.
+/// The outcome of an earlier, identical request. Writes to the log of the database, so that a commit after it waits for
+/// the standby: whoever made the request may have waited for that in vain.
 pub(super) async fn earlier(
     connection: &mut PgConnection,
     request: &IdempotentRequest,
@@ -75,7 +77,12 @@ pub(super) async fn earlier(
     }
     // A request for an owner has made no key, and nobody asks here for it.
     let Some(key) = before.key else { return Ok(Some(Inserted::Refused(Refusal::OtherRequest))) };
-    let row = managed_rows!("WHERE api_keys.id = $1", key).fetch_optional(connection).await?;
+    let row = managed_rows!(
+        "WHERE api_keys.id = $1 AND (SELECT pg_logical_emit_message(true, 'keyward', '') IS NOT NULL)",
+        key
+    )
+    .fetch_optional(connection)
+    .await?;
     let key = row.map(ManagedKey::try_from).transpose()?;
     Ok(key.map(|key| Inserted::Before(Box::new(key))))
 }

@@ -54,7 +54,9 @@ impl KeyLedger for Store {
     ) -> Result<Option<Inserted>, StoreError> {
         let work = async {
             let mut seat = self.to_read(reach).await?;
-            insert::earlier(&mut seat.connection, request, now).await
+            let before = insert::earlier(&mut seat.connection, request, now).await?;
+            seat.connection.finish().await?;
+            Ok(before)
         };
         self.within_deadline(Statement::FindIdempotentRequest, work).await
     }
@@ -220,11 +222,16 @@ async fn lock_owner(connection: &mut PgConnection, owner: &Owner) -> Result<(), 
 }
 
 /// Notifies all replicas, on commit, to read these records again, followed by `mark`, in this order, because a replica
-/// that acknowledges must have applied the change. This must be the last statement of its transaction. What triggers
-/// have announced need not be among the records.
+/// that acknowledges must have applied the change. So this must be the last statement of its transaction, after all
+/// that triggers announce.
+///
+/// It also writes to the log of the database. Otherwise the commit of a transaction that has found nothing to change
+/// would wait for no standby, although whoever changed it before may have waited for that in vain.
 async fn announce(transaction: &mut PgConnection, records: &[Uuid], mark: Option<&Mark>) -> Result<(), sqlx::Error> {
     let query = sqlx::query!(
-        "SELECT CASE WHEN $2::text IS NOT NULL THEN tell_replicas($2, $3) END AS mark FROM announce_key_change($1)",
+        "SELECT CASE WHEN $2::text IS NOT NULL THEN tell_replicas($2, $3) END AS mark,
+                pg_logical_emit_message(true, 'keyward', '') IS NOT NULL AS is_written
+         FROM announce_key_change($1)",
         records,
         mark.map(Mark::as_str),
         mark.is_some_and(Mark::is_for_earlier_versions),

@@ -26,7 +26,7 @@ use crate::{
         revocation::{KeyRevocation, Revoked},
         text::ChangeReason,
     },
-    store::rows::ActorColumns,
+    store::rows::{ActorColumns, corrupt},
 };
 
 /// A query about the keys that a filter names and that are not revoked. `$1` and `$2` are the owner, NULL for all of
@@ -90,26 +90,27 @@ impl Store {
             Reach::Own(owner) if is_by_holder => self.to_revoke_held(owner).await?,
             reach => self.to_change(reach, by.author).await?,
         };
-        if *preconditions != Preconditions::default() {
-            seat.connection.begin().await?;
-            let Some(key) = standing(&mut seat.connection, id, by.reach).await? else {
-                return Ok(Err(Refusal::NotFound));
-            };
-            if let Err(refusal) = preconditions.demand(key.version) {
-                return Ok(Err(refusal));
-            }
+        // Usually that is all: one round trip to the database.
+        if *preconditions == Preconditions::default()
+            && let Some(version) = revoke_unrevoked(&mut seat.connection, revocation, by).await?
+        {
+            seat.connection.finish().await?;
+            return Ok(Ok(Revoked { id, version, at }));
         }
-        let revoked = match revoke_unrevoked(&mut seat.connection, revocation, by).await? {
-            Some(version) => Revoked { id, version, at },
-            None => {
-                seat.connection.begin().await?;
-                let key = standing(&mut seat.connection, id, by.reach).await?;
-                let Some((key, at)) = key.and_then(|key| Some((key, key.revoked_at?))) else {
-                    return Ok(Err(Refusal::NotFound));
-                };
-                announce(&mut seat.connection, &[id.as_uuid()], by.mark).await?;
-                Revoked { id, version: key.version, at }
-            }
+        seat.connection.begin().await?;
+        let Some(key) = standing(&mut seat.connection, id, by.reach).await? else {
+            return Ok(Err(Refusal::NotFound));
+        };
+        if let Err(refusal) = preconditions.demand(key.version) {
+            return Ok(Err(refusal));
+        }
+        let revoked = if let Some(at) = key.revoked_at {
+            announce(&mut seat.connection, &[id.as_uuid()], by.mark).await?;
+            Revoked { id, version: key.version, at }
+        } else {
+            let version = revoke_unrevoked(&mut seat.connection, revocation, by).await?;
+            let version = version.ok_or_else(|| corrupt(id.as_uuid(), "an update leaves it as it is"))?;
+            Revoked { id, version, at }
         };
         seat.connection.finish().await?;
         Ok(Ok(revoked))
@@ -144,7 +145,7 @@ impl Store {
         ));
         let rows = revoked.fetch_all(&mut *transaction).await?;
         let event = event(reason, Map::from_iter([("together".to_owned(), Value::Bool(true))]));
-        let revoked = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
         let mut by_owner: HashMap<Owner, Vec<Uuid>> = HashMap::new();
         for row in rows {
             let owner = Owner { issuer: row.issuer.into(), subject: row.subject.into() };
@@ -153,15 +154,15 @@ impl Store {
         for (owner, ids) in &by_owner {
             audit::write(transaction, at, ids, owner, by.author, &event).await?;
         }
-        announce(transaction, &[], by.mark).await?;
+        announce(transaction, &ids, by.mark).await?;
         seat.connection.finish().await?;
-        Ok(revoked)
+        Ok(u32::try_from(ids.len()).unwrap_or(u32::MAX))
     }
 }
 
-/// Revokes a key that is not revoked, and returns its new version. All in one statement, which is also the whole
-/// transaction unless one has begun: a revocation costs one round trip to the database. Its time limit can't end its
-/// commit, because the server lifts it before it reads the end of the message, which commits.
+/// Revokes a key that is not revoked, and returns its new version: all in one statement, which is also the whole
+/// transaction unless one has begun. Its time limit can't end its commit, because the server lifts it before it reads
+/// the end of the message, which commits.
 ///
 /// The records are announced here and not only by the trigger, which comes after the mark.
 async fn revoke_unrevoked(

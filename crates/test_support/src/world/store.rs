@@ -314,6 +314,9 @@ impl KeyLedger for FakeStore {
     ) -> Result<Result<Revoked, Refusal>, StoreError> {
         self.changes.pass().await;
         let Some(row) = self.row(revocation.id) else { return Ok(Err(Refusal::NotFound)) };
+        if let Err(refusal) = revocation.preconditions.demand(FIRST_VERSION) {
+            return Ok(Err(refusal));
+        }
         let mut record = row.record.clone();
         let at = *record.revoked_at.get_or_insert(revocation.at);
         self.commit(&record, by.mark)?;

@@ -24,6 +24,7 @@ use crate::cli::shared::{Desk, Misuse, OwnerOptions, granted, now, operator, out
 
 /// How many events are looked up in one statement.
 const IDS_AT_ONCE: usize = 1000;
+const REVOKED_AND_NOT_SHOWN: &str = "the key is revoked, and no replica accepts it; it could not be shown";
 
 /// Revoke a key, whoever owns it, or many. Returns when no replica accepts them any more.
 ///
@@ -76,7 +77,8 @@ impl Revoke {
         granted(id, revoked)?;
         desk.wait_for_everybody().await;
         if self.json {
-            let key = desk.ledger().show(id, &Reach::Any).await?.context("the key is gone")?;
+            let key = desk.ledger().show(id, &Reach::Any).await;
+            let key = key.context(REVOKED_AND_NOT_SHOWN)?.context(REVOKED_AND_NOT_SHOWN)?;
             return print_key(desk, &key, true, now);
         }
         Ok(print_line(format_args!("Revoked {id}: no replica accepts it any more."))?)

@@ -105,7 +105,8 @@ pub(super) async fn announce_keys_of(
     mark: Option<&Mark>,
 ) -> Result<(), sqlx::Error> {
     let query = sqlx::query!(
-        "SELECT CASE WHEN $3::text IS NOT NULL THEN tell_replicas($3, $4) END AS mark
+        "SELECT CASE WHEN $3::text IS NOT NULL THEN tell_replicas($3, $4) END AS mark,
+                pg_logical_emit_message(true, 'keyward', '') IS NOT NULL AS is_written
          FROM announce_keys_of($1, $2)",
         &*owner.issuer,
         &*owner.subject,

@@ -236,7 +236,8 @@ async fn announce_keys_on(
     mark: Option<&Mark>,
 ) -> Result<(), sqlx::Error> {
     let query = sqlx::query!(
-        "SELECT CASE WHEN $2::text IS NOT NULL THEN tell_replicas($2, $3) END AS mark
+        "SELECT CASE WHEN $2::text IS NOT NULL THEN tell_replicas($2, $3) END AS mark,
+                pg_logical_emit_message(true, 'keyward', '') IS NOT NULL AS is_written
          FROM announce_keys_of_plan($1)",
         plan.as_str(),
         mark.map(Mark::as_str),
