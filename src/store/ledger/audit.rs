@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use ipnet::IpNet;
 use rand::Rng;
 use serde_json::{Map, Value};
-use sqlx::{PgConnection, types::Json};
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -19,6 +19,34 @@ use crate::domain::{
     ports::StoreError,
 };
 
+/// A `query!` that writes an event of an author for each row of a table expression `event`, which has `id`, `key_id`,
+/// `issuer` and `subject`. The rest of the statement, and `$10` and so on, are the caller's.
+macro_rules! insert_events {
+    ($before:literal $events:literal $after:literal, $at:expr, $author:expr, $event:expr $(, $argument:expr)* $(,)?) => {{
+        let (author, event): (&crate::domain::audit::Author, &crate::domain::ledger::Event) = ($author, $event);
+        let actor = crate::store::rows::ActorColumns::of(&author.actor);
+        sqlx::query!(
+            $before
+                + "INSERT INTO audit_events (at, action, actor_kind, actor_issuer, actor_subject, actor_key_id, address,
+                                             request_id, details, id, key_id, issuer, subject)
+                   SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, event.id, event.key_id, event.issuer, event.subject FROM "
+                + $events
+                + $after,
+            $at,
+            event.action.as_str(),
+            actor.kind,
+            actor.issuer,
+            actor.subject,
+            actor.key,
+            author.address.map(ipnet::IpNet::from) as _,
+            author.request_id,
+            sqlx::types::Json(&*crate::store::ledger::audit::details(author, event)) as _
+            $(, $argument)*
+        )
+    }};
+}
+pub(super) use insert_events;
+
 /// Writes one event for each of `keys`, or one event about the owner if there are none.
 pub(in crate::store) async fn write(
     connection: &mut PgConnection,
@@ -30,26 +58,16 @@ pub(in crate::store) async fn write(
 ) -> Result<(), sqlx::Error> {
     let keys: Vec<Option<Uuid>> = if keys.is_empty() { vec![None] } else { keys.iter().copied().map(Some).collect() };
     let ids: Vec<Uuid> = keys.iter().map(|_| event_id(at)).collect();
-    let actor = ActorColumns::of(&author.actor);
-    let details = details(author, event);
-    let query = sqlx::query!(
-        "INSERT INTO audit_events (id, at, action, key_id, issuer, subject, actor_kind, actor_issuer, actor_subject,
-                                   actor_key_id, address, request_id, details)
-         SELECT event.id, $3, $4, event.key_id, $5, $6, $7, $8, $9, $10, $11, $12, $13
-         FROM unnest($1::uuid[], $2::uuid[]) AS event (id, key_id)",
-        &ids,
-        &keys as &[Option<Uuid>],
+    let query = insert_events!(
+        "" "(SELECT id, key_id, $10::text AS issuer, $11::text AS subject
+             FROM unnest($12::uuid[], $13::uuid[]) AS keys (id, key_id)) AS event" "",
         at,
-        event.action.as_str(),
+        author,
+        event,
         &*owner.issuer,
         &*owner.subject,
-        actor.kind,
-        actor.issuer,
-        actor.subject,
-        actor.key,
-        author.address.map(IpNet::from) as _,
-        author.request_id,
-        Json(&*details) as _,
+        &ids,
+        &keys as &[Option<Uuid>],
     );
     query.execute(connection).await.map(drop)
 }

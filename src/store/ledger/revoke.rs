@@ -2,14 +2,14 @@
 
 use std::{collections::HashMap, num::NonZeroI64};
 
-use ipnet::IpNet;
 use serde_json::{Map, Value};
-use sqlx::{PgConnection, types::Json};
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    Store, announce, audit,
+    Store, announce,
+    audit::{self, insert_events},
     conditions::{Conditions, with_conditions},
     lock_owner, owner_parts, version_of,
 };
@@ -26,7 +26,7 @@ use crate::{
         revocation::{KeyRevocation, Revoked},
         text::ChangeReason,
     },
-    store::rows::{ActorColumns, corrupt},
+    store::rows::corrupt,
 };
 
 /// A query about the keys that a filter names and that are not revoked. `$1` and `$2` are the owner, NULL for all of
@@ -172,34 +172,24 @@ async fn revoke_unrevoked(
 ) -> Result<Option<NonZeroI64>, sqlx::Error> {
     let KeyRevocation { id, reason, at, .. } = revocation;
     let (issuer, subject) = owner_parts(by.reach);
-    let actor = ActorColumns::of(&by.author.actor);
-    let event = event(reason.as_ref(), Map::new());
-    let query = sqlx::query!(
-        r#"WITH revoked AS (
-               UPDATE api_keys SET revoked_at = $4, revoked_reason = $5, updated_at = $4
-               WHERE id = $1 AND (issuer = $2 OR $2 IS NULL) AND (subject = $3 OR $3 IS NULL) AND revoked_at IS NULL
-               RETURNING id, issuer, subject, version
-           ), written AS (
-               INSERT INTO audit_events (id, at, action, key_id, issuer, subject, actor_kind, actor_issuer,
-                                         actor_subject, actor_key_id, address, request_id, details)
-               SELECT $6, $4, $7, id, issuer, subject, $8, $9, $10, $11, $12, $13, $14 FROM revoked
-           )
-           SELECT version AS "version!", CASE WHEN $15::text IS NOT NULL THEN tell_replicas($15, $16) END AS mark
-           FROM revoked, announce_key_change(ARRAY[revoked.id])"#,
+    let query = insert_events!(
+        "WITH revoked AS (
+             UPDATE api_keys SET revoked_at = $1, revoked_reason = $10, updated_at = $1
+             WHERE id = $11 AND (issuer = $12 OR $12 IS NULL) AND (subject = $13 OR $13 IS NULL) AND revoked_at IS NULL
+             RETURNING id, issuer, subject, version
+         ), written AS ("
+        "(SELECT $14::uuid AS id, id AS key_id, issuer, subject FROM revoked) AS event"
+        r#")
+         SELECT version AS "version!", CASE WHEN $15::text IS NOT NULL THEN tell_replicas($15, $16) END AS mark
+         FROM revoked, announce_key_change(ARRAY[revoked.id])"#,
+        at,
+        by.author,
+        &event(reason.as_ref(), Map::new()),
+        reason.as_ref().map(ChangeReason::as_str),
         id.as_uuid(),
         issuer,
         subject,
-        at,
-        reason.as_ref().map(ChangeReason::as_str),
         audit::event_id(*at),
-        event.action.as_str(),
-        actor.kind,
-        actor.issuer,
-        actor.subject,
-        actor.key,
-        by.author.address.map(IpNet::from) as _,
-        by.author.request_id,
-        Json(&*audit::details(by.author, &event)) as _,
         by.mark.map(Mark::as_str),
         by.mark.is_some_and(Mark::is_for_earlier_versions),
     );
