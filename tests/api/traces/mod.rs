@@ -26,6 +26,7 @@ use self::collector::Collector;
 use crate::metrics::Scrape;
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+const OTHER_TRACE: &str = "0af7651916cd43dd8448eb211c803190";
 const CALLER: &str = "b7ad6b7169203331";
 const DROPPED: &str = "keyward_trace_spans_dropped_total";
 
@@ -195,13 +196,19 @@ async fn a_change_is_a_trace_with_its_statement_and_its_confirmation() {
     let collector = Collector::start().await;
     let replica = collector.replica(&[]).await;
     let alice = Person::named("alice");
-    let made = alice.creates(&replica, json!({})).await;
-    let request = alice.request(&replica, Method::DELETE, &made.path()).header("traceparent", traceparent(TRACE, "01"));
-    assert_eq!(request.send().await.expect("an answer").status(), 200);
-    let trace = collector.trace(TRACE).await;
-    assert_eq!(attributes(trace.one("request"))["http.route"], "/v1/keys/{id}");
-    assert_eq!(trace.above(trace.one("confirmation")), ["confirmation", "change", "request"]);
-    assert_eq!(trace.statement("change_key").expect("it"), ["statement", "change", "request"]);
+    let (made, other) = (alice.creates(&replica, json!({})).await, alice.creates(&replica, json!({})).await);
+    let by_its_owner = alice.request(&replica, Method::DELETE, &made.path());
+    let by_its_holder = stranger(&replica, Method::DELETE, "/v1/keys/self").header("x-api-key", &other.holder.key);
+    for (request, name, route) in
+        [(by_its_owner, TRACE, "/v1/keys/{id}"), (by_its_holder, OTHER_TRACE, "/v1/keys/self")]
+    {
+        let request = request.header("traceparent", traceparent(name, "01"));
+        assert_eq!(request.send().await.expect("an answer").status(), 200);
+        let trace = collector.trace(name).await;
+        assert_eq!(attributes(trace.one("request"))["http.route"], route);
+        assert_eq!(trace.above(trace.one("confirmation")), ["confirmation", "change", "request"]);
+        assert_eq!(trace.statement("change_key").expect("it"), ["statement", "change", "request"]);
+    }
 }
 
 #[tokio::test]
