@@ -38,6 +38,8 @@ pub(super) enum Whose {
     Access([u8; 32]),
     /// All of these together.
     Accesses,
+    /// Sign-outs of which providers tell, all together. Anybody can repeat what a provider has once sent.
+    Providers,
     /// Revocations with nothing but a key, of one owner's keys. Not the owner's other turns, who may want to revoke others.
     /// Those with one key take turns before.
     HoldersOf(Owner),
@@ -105,6 +107,11 @@ impl Store {
         self.seat(self.turns([Whose::Access(*hash), Whose::Accesses]).await?, &self.requests).await
     }
 
+    /// A connection for ending the sessions that a provider says have ended.
+    pub(super) async fn to_follow_a_provider(&self) -> Result<Seat, StoreError> {
+        self.seat(vec![self.turn(Whose::Providers).await?], &self.requests).await
+    }
+
     async fn seat(&self, turns: Vec<Turn<Whose>>, pool: &Connections) -> Result<Seat, StoreError> {
         Ok(Seat { connection: pool.acquire().await?, _turns: turns })
     }
@@ -139,6 +146,7 @@ impl Store {
             Whose::Backend(_) => (self.owner_connections, Busy::Backend.into()),
             Whose::Access(_) => (1, Busy::Access.into()),
             Whose::Accesses => ((all / 2).max(1), shared("the reads of sessions and links together")),
+            Whose::Providers => ((all / 4).max(1), shared("the sign-outs of which providers tell")),
             Whose::HoldersOf(_) => (1, Busy::Key.into()),
             Whose::Holders => ((all / 4).max(1), shared("the revocations with nothing but a key together")),
         }

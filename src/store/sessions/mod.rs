@@ -19,7 +19,7 @@ use self::{
     hand_overs::{EndedLinks, end_links},
     rows::SessionRow,
 };
-use super::{Statement, Store, ledger::audit, rows::interval};
+use super::{Statement, Store, connections::session_settings::prove, ledger::audit, rows::interval, seats::Seat};
 use crate::domain::{
     audit::Action,
     ledger::{Event, Reach},
@@ -158,7 +158,7 @@ impl SessionStore for Store {
                 others,
             );
             let ended = query.execute(&mut *seat.connection).await?.rows_affected();
-            seat.connection.finish().await?;
+            finish_written(seat).await?;
             Ok(ended)
         };
         self.within_deadline(Statement::EndSessions, work).await
@@ -252,7 +252,7 @@ impl SessionStore for Store {
                 let event = Event { action: Action::SessionsEnded, details };
                 audit::write(&mut seat.connection, ending.at, &[], &owner, ending.author, &event).await?;
             }
-            seat.connection.finish().await?;
+            finish_written(seat).await?;
             Ok(u32::try_from(ended.len()).unwrap_or(u32::MAX))
         };
         self.within_deadline(Statement::EndSessions, work).await
@@ -262,11 +262,11 @@ impl SessionStore for Store {
         let EndedAtProvider { issuer, person, subject, session, issued_at, clocks } = *ended;
         let before = issued_at + clocks;
         let work = async {
-            let mut connection = self.requests.acquire().await?;
-            connection.begin().await?;
+            let mut seat = self.to_follow_a_provider().await?;
+            seat.connection.begin().await?;
             if subject.is_some() && person.is_some() {
                 let links = EndedLinks { issuer, subject: None, person, before: Some(before) };
-                end_links(&mut connection, &links).await?;
+                end_links(&mut seat.connection, &links).await?;
             }
             let query = match subject {
                 Some(subject) => sqlx::query!(
@@ -291,8 +291,8 @@ impl SessionStore for Store {
                     before,
                 ),
             };
-            let ended = query.execute(&mut *connection).await?.rows_affected();
-            connection.finish().await?;
+            let ended = query.execute(&mut *seat.connection).await?.rows_affected();
+            finish_written(seat).await?;
             Ok(ended)
         };
         self.within_deadline(Statement::EndSessions, work).await
@@ -321,4 +321,11 @@ impl SessionStore for Store {
         };
         self.tidy_up(Statement::ForgetSessions, work).await
     }
+}
+
+/// Commits, and waits for the standby also where nothing was left to end: whoever has ended it may have waited for that
+/// in vain.
+async fn finish_written(mut seat: Seat) -> Result<(), sqlx::Error> {
+    prove(&mut *seat.connection).await?;
+    seat.connection.finish().await
 }

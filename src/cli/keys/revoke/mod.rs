@@ -98,14 +98,17 @@ impl Revoke {
         let (mut revoked, mut before, mut unknown) = (0_u64, 0_u64, 0_u64);
         for id in ids {
             let known = ledger.show(*id, &Reach::Any).await.context("stopped in between; run it again")?;
-            match known {
-                None => unknown += 1,
-                Some(key) if key.record.revoked_at.is_some() => before += 1,
-                Some(_) => {
-                    granted(id, lifecycle.revoke(*id, self.reason.clone(), operator(), now()).await)
-                        .with_context(|| format!("stopped after {}; run it again", counted(revoked, "key")))?;
-                    revoked += 1;
-                }
+            let Some(key) = known else {
+                unknown += 1;
+                continue;
+            };
+            // Also a key that is revoked already: whoever did that may have waited in vain for the standby.
+            granted(id, lifecycle.revoke(*id, self.reason.clone(), operator(), now()).await)
+                .with_context(|| format!("stopped after {}; run it again", counted(revoked, "key")))?;
+            if key.record.revoked_at.is_some() {
+                before += 1;
+            } else {
+                revoked += 1;
             }
         }
         desk.wait_for_everybody().await;
