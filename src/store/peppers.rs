@@ -1,7 +1,10 @@
 //! The pepper that new keys are made with, as the database remembers it by its fingerprint.
 
 use super::{OpenError, Statement, Store};
-use crate::domain::{api_key::PepperFingerprint, ports::StoreError};
+use crate::domain::{
+    api_key::PepperFingerprint,
+    ports::{StoreError, health::Health},
+};
 
 /// Whether keys may be made and checked with some peppers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +92,8 @@ impl Store {
         let Some(pepper) = self.pepper().await?.filter(|pepper| pepper.to_string() == shown) else { return Ok(false) };
         let query = sqlx::query!("DELETE FROM key_pepper WHERE fingerprint = $1", pepper.as_bytes());
         self.execute(Statement::ForgetPepper, query).await?;
+        // Somebody else may have been faster, and may have waited for the standby in vain.
+        self.is_ready().await?;
         Ok(true)
     }
 }

@@ -11,7 +11,7 @@ use crate::{
         audit::{Actor, Author},
         ledger::Reach,
         owner::Owner,
-        ports::{Busy, Right, StoreError},
+        ports::{Busy, Right, StoreError, sessions::EndedAtProvider},
         session::Person,
     },
     turns::Turn,
@@ -38,7 +38,9 @@ pub(super) enum Whose {
     Access([u8; 32]),
     /// All of these together.
     Accesses,
-    /// Sign-outs of which providers tell, all together. Anybody can repeat what a provider has once sent.
+    /// Sign-outs of one person or one session of which a provider tells. Anybody can repeat what it has once sent.
+    SignedOutOf { issuer: Box<str>, subject: Option<Box<str>>, session: Option<Box<str>> },
+    /// All of these together.
     Providers,
     /// Revocations with nothing but a key, of one owner's keys. Not the owner's other turns, who may want to revoke others.
     /// Those with one key take turns before.
@@ -108,8 +110,11 @@ impl Store {
     }
 
     /// A connection for ending the sessions that a provider says have ended.
-    pub(super) async fn to_follow_a_provider(&self) -> Result<Seat, StoreError> {
-        self.seat(vec![self.turn(Whose::Providers).await?], &self.requests).await
+    pub(super) async fn to_follow_a_provider(&self, ended: &EndedAtProvider<'_>) -> Result<Seat, StoreError> {
+        let EndedAtProvider { issuer, subject, session, .. } = *ended;
+        let (subject, session) = (subject.map(Box::from), session.map(Box::from));
+        let one = Whose::SignedOutOf { issuer: issuer.into(), subject, session };
+        self.seat(self.turns([one, Whose::Providers]).await?, &self.requests).await
     }
 
     async fn seat(&self, turns: Vec<Turn<Whose>>, pool: &Connections) -> Result<Seat, StoreError> {
@@ -146,6 +151,7 @@ impl Store {
             Whose::Backend(_) => (self.owner_connections, Busy::Backend.into()),
             Whose::Access(_) => (1, Busy::Access.into()),
             Whose::Accesses => ((all / 2).max(1), shared("the reads of sessions and links together")),
+            Whose::SignedOutOf { .. } => (1, shared("the sign-outs of one person of which a provider tells")),
             Whose::Providers => ((all / 4).max(1), shared("the sign-outs of which providers tell")),
             Whose::HoldersOf(_) => (1, Busy::Key.into()),
             Whose::Holders => ((all / 4).max(1), shared("the revocations with nothing but a key together")),

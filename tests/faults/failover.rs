@@ -238,10 +238,11 @@ async fn while_the_standby_is_lost_what_seems_to_be_done_already_is_not_called_d
         root.request(&replica, Method::POST, "/v1/admin/tokens/revoke")
             .json(&json!({ "issuer": "", "tokenId": "old" })),
         alice.request(&replica, Method::DELETE, &format!("/v1/keys/{}", key.id())),
+        root.request(&replica, Method::DELETE, "/v1/admin/plans/free"),
         alice.request(&replica, Method::POST, "/v1/keys").header("Idempotency-Key", "once"),
     ];
     let cut_short = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
-    assert_eq!(root.gets(&replica, "/v1/admin/owners").await.status, 200);
+    root.request(&replica, Method::PUT, "/v1/admin/plans/free").json(&json!({})).send().await.expect("an answer");
     servers.standby.pause();
     for change in changes {
         for time in ["first", "second"] {

@@ -73,8 +73,8 @@ pub trait KeyLedger: Send + Sync {
     /// [`StoreError`] if the key may not have been changed.
     async fn change(&self, change: &Change<'_>) -> Result<Outcome, StoreError>;
 
-    /// Revokes a key. If it is already revoked, the first time and reason are kept. One transaction, after which a
-    /// second one looks why there was nothing to revoke.
+    /// Revokes a key. If it is already revoked, the first time and reason are kept. Without preconditions, it is
+    /// one transaction, after which a second one looks why there was nothing to revoke.
     ///
     /// # Errors
     /// [`StoreError`] if the key may not have been revoked.

@@ -13,20 +13,17 @@ use super::{
     conditions::{Conditions, with_conditions},
     lock_owner, owner_parts, version_of,
 };
-use crate::{
-    domain::{
-        api_key::KeyId,
-        audit::Action,
-        coherence::Mark,
-        ledger::{ChangeContext, Event, Reach, Refusal},
-        listing::KeyFilter,
-        owner::Owner,
-        ports::StoreError,
-        precondition::Preconditions,
-        revocation::{KeyRevocation, Revoked},
-        text::ChangeReason,
-    },
-    store::rows::corrupt,
+use crate::domain::{
+    api_key::KeyId,
+    audit::Action,
+    coherence::Mark,
+    ledger::{ChangeContext, Event, Reach, Refusal},
+    listing::KeyFilter,
+    owner::Owner,
+    ports::StoreError,
+    precondition::Preconditions,
+    revocation::{KeyRevocation, Revoked},
+    text::ChangeReason,
 };
 
 /// A query about the keys that a filter names and that are not revoked. `$1` and `$2` are the owner, NULL for all of
@@ -109,7 +106,10 @@ impl Store {
             Revoked { id, version: key.version, at }
         } else {
             let version = revoke_unrevoked(&mut seat.connection, revocation, by).await?;
-            let version = version.ok_or_else(|| corrupt(id.as_uuid(), "an update leaves it as it is"))?;
+            let version = version.ok_or_else(|| {
+                let why = "its row stays as it is when it is updated: look for a trigger, a rule or row security";
+                StoreError::Failed(format!("api_keys {id}: {why}"))
+            })?;
             Revoked { id, version, at }
         };
         seat.connection.finish().await?;
@@ -154,6 +154,7 @@ impl Store {
         for (owner, ids) in &by_owner {
             audit::write(transaction, at, ids, owner, by.author, &event).await?;
         }
+        // As each change does, though the trigger has: somebody may have switched that off.
         announce(transaction, &ids, by.mark).await?;
         seat.connection.finish().await?;
         Ok(u32::try_from(ids.len()).unwrap_or(u32::MAX))

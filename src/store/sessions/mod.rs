@@ -262,7 +262,7 @@ impl SessionStore for Store {
         let EndedAtProvider { issuer, person, subject, session, issued_at, clocks } = *ended;
         let before = issued_at + clocks;
         let work = async {
-            let mut seat = self.to_follow_a_provider().await?;
+            let mut seat = self.to_follow_a_provider(ended).await?;
             seat.connection.begin().await?;
             if subject.is_some() && person.is_some() {
                 let links = EndedLinks { issuer, subject: None, person, before: Some(before) };

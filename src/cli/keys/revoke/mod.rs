@@ -12,7 +12,8 @@ use clap::ValueHint;
 use keyward::{
     config::KeyPolicy,
     domain::{
-        api_key::KeyId, counted::counted, escape::escaped, key_record::KeyState, ledger::Reach, text::ChangeReason,
+        api_key::KeyId, counted::counted, escape::escaped, key_record::KeyState, ledger::Reach, ports::health::Health,
+        text::ChangeReason,
     },
 };
 use serde_json::json;
@@ -98,19 +99,19 @@ impl Revoke {
         let (mut revoked, mut before, mut unknown) = (0_u64, 0_u64, 0_u64);
         for id in ids {
             let known = ledger.show(*id, &Reach::Any).await.context("stopped in between; run it again")?;
-            let Some(key) = known else {
-                unknown += 1;
-                continue;
-            };
-            // Also a key that is revoked already: whoever did that may have waited in vain for the standby.
-            granted(id, lifecycle.revoke(*id, self.reason.clone(), operator(), now()).await)
-                .with_context(|| format!("stopped after {}; run it again", counted(revoked, "key")))?;
-            if key.record.revoked_at.is_some() {
-                before += 1;
-            } else {
-                revoked += 1;
+            match known {
+                None => unknown += 1,
+                Some(key) if key.record.revoked_at.is_some() => before += 1,
+                Some(_) => {
+                    granted(id, lifecycle.revoke(*id, self.reason.clone(), operator(), now()).await)
+                        .with_context(|| format!("stopped after {}; run it again", counted(revoked, "key")))?;
+                    revoked += 1;
+                }
             }
         }
+        // Whoever has revoked the others may have waited for the standby in vain, and this server may be one that was
+        // superseded.
+        desk.store.is_ready().await.context("what was found is not certain; run it again")?;
         desk.wait_for_everybody().await;
         if self.json {
             let mut done = json!({ "revoked": revoked, "revokedBefore": before, "unknown": unknown });

@@ -19,7 +19,10 @@ use crate::{
         role::Role,
         text::KeyDescription,
     },
-    store::ledger::{announce, audit, credits::number},
+    store::{
+        connections::session_settings::prove,
+        ledger::{announce, audit, credits::number},
+    },
 };
 
 /// How many owners on a plan are counted.
@@ -94,7 +97,12 @@ impl Store {
         // Nobody gets on it any more.
         let name = deletion.name.as_str();
         sqlx::query!("SELECT FROM plans WHERE name = $1 FOR UPDATE", name).execute(&mut *transaction).await?;
-        let Some(plan) = one_plan(transaction, &deletion.name).await? else { return Ok(Err(PlanRefusal::NotFound)) };
+        let Some(plan) = one_plan(transaction, &deletion.name).await? else {
+            // Whoever has deleted it may have waited for the standby in vain, and asks again.
+            prove(&mut *transaction).await?;
+            seat.connection.finish().await?;
+            return Ok(Err(PlanRefusal::NotFound));
+        };
         if let Err(refusal) = demand(&deletion.preconditions, Some(&plan)) {
             return Ok(Err(refusal.into()));
         }
