@@ -225,8 +225,8 @@ async fn while_the_standby_is_lost_what_seems_to_be_done_already_is_not_called_d
     // It knows the tokens for as long as this takes, and gives up soon.
     let settings = [
         ("KEYWARD__COHERENCE__LEASE", "60s"),
-        ("KEYWARD__DATABASE__ACQUIRE_TIMEOUT", "300ms"),
-        ("KEYWARD__DATABASE__STATEMENT_TIMEOUT", "300ms"),
+        ("KEYWARD__DATABASE__ACQUIRE_TIMEOUT", "500ms"),
+        ("KEYWARD__DATABASE__STATEMENT_TIMEOUT", "500ms"),
     ];
     let replica = Replica::start_on(&servers.primary.url(DATABASE), &settings).await;
     let (root, alice) = (Person::administrator(), Person::named("alice"));

@@ -85,7 +85,12 @@ impl Cluster {
         const FOLLOWERS: &str = "SELECT count(*) = 2 AND bool_or(sync_state = 'sync') FROM pg_stat_replication
                                  WHERE state = 'streaming'";
         self.until("the cluster is whole", async || match self.primary().await {
-            Some(primary) => query(primary, "postgres", FOLLOWERS).await == Some(true) && commits(primary).await,
+            // Before Patroni knows which standby is synchronous, it starts a primary that is killed again.
+            Some(primary) => {
+                query(primary, "postgres", FOLLOWERS).await == Some(true)
+                    && commits(primary).await
+                    && self.first_that_is("synchronous").await.is_some()
+            }
             None => false,
         })
         .await;
@@ -109,8 +114,12 @@ impl Cluster {
 
     /// The machine with the leader, as Patroni has it; `None` while there is none.
     pub(super) async fn primary(&self) -> Option<usize> {
+        self.first_that_is("primary").await
+    }
+
+    async fn first_that_is(&self, role: &str) -> Option<usize> {
         for machine in 0..MACHINES {
-            let asked = client().get(format!("http://{}:8008/primary", address(machine)));
+            let asked = client().get(format!("http://{}:8008/{role}", address(machine)));
             let answer = asked.timeout(Duration::from_millis(500)).send().await;
             if answer.is_ok_and(|answer| answer.status() == 200) {
                 return Some(machine);
