@@ -38,7 +38,7 @@ pub(super) enum Whose {
     Access([u8; 32]),
     /// All of these together.
     Accesses,
-    /// Sign-outs of one person or one session of which a provider tells. Anybody can repeat what it has once sent.
+    /// A provider's logout tokens for one person or session. Whoever has got hold of one can repeat it.
     SignedOutOf { issuer: Box<str>, subject: Option<Box<str>>, session: Option<Box<str>> },
     /// All of these together.
     Providers,
@@ -151,8 +151,8 @@ impl Store {
             Whose::Backend(_) => (self.owner_connections, Busy::Backend.into()),
             Whose::Access(_) => (1, Busy::Access.into()),
             Whose::Accesses => ((all / 2).max(1), shared("the reads of sessions and links together")),
-            Whose::SignedOutOf { .. } => (1, shared("the sign-outs of one person of which a provider tells")),
-            Whose::Providers => ((all / 4).max(1), shared("the sign-outs of which providers tell")),
+            Whose::SignedOutOf { .. } => (1, shared("a provider's logout tokens for one person or session")),
+            Whose::Providers => ((all / 4).max(1), shared("the logout tokens of all providers together")),
             Whose::HoldersOf(_) => (1, Busy::Key.into()),
             Whose::Holders => ((all / 4).max(1), shared("the revocations with nothing but a key together")),
         }
