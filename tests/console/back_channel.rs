@@ -1,16 +1,21 @@
 //! The provider says that somebody has signed out there (OpenID Connect Back-Channel Logout 1.0).
 
-use reqwest::Method;
+use reqwest::{Method, Response};
 use serde_json::{Value, json};
-use test_support::{actors::now, client::request, database::execute, replica::Replica};
+use test_support::{actors::now, client::request, database::execute, eventually, replica::Replica};
 
 use crate::{browser::Browser, provider::Service};
 
 /// Sends a logout token, as the provider does: no cookie, no origin.
-pub(crate) async fn tell(replica: &Replica, token: &str) -> u16 {
+async fn send(replica: &Replica, token: &str) -> Response {
     let sent = request(Method::POST, replica.url("/console/back-channel-logout"));
     let sent = sent.header("content-type", "application/x-www-form-urlencoded").body(format!("logout_token={token}"));
-    let answer = sent.send().await.expect("an answer");
+    sent.send().await.expect("an answer")
+}
+
+/// The status of the answer.
+pub(crate) async fn tell(replica: &Replica, token: &str) -> u16 {
+    let answer = send(replica, token).await;
     assert_eq!(answer.headers()["cache-control"], "no-store");
     answer.status().as_u16()
 }
@@ -86,6 +91,36 @@ async fn whoever_is_named_by_another_claim_here_is_signed_out_by_the_name_that_t
         200
     );
     assert_eq!(bob.get("/console/keys").await.status, 303);
+}
+
+#[tokio::test]
+async fn a_logout_token_that_is_repeated_at_once_keeps_no_other_waiting() {
+    let service = Service::start_with(&[
+        ("KEYWARD__DATABASE__POOL_SIZE", "8"),
+        ("KEYWARD__DATABASE__ACQUIRE_TIMEOUT", "200ms"),
+        ("KEYWARD__DATABASE__STATEMENT_TIMEOUT", "20s"),
+    ])
+    .await;
+    let mut alice = signed_in(&service, json!({ "sub": "alice" })).await;
+    let token = |subject: &str| service.provider.logout_token(&json!({ "sub": subject }));
+    let (of_alice, of_bob) = (token("alice"), token("bob"));
+    let pool = service.database.superuser_pool().await;
+    let mut lock = pool.begin().await.expect("a transaction");
+    sqlx::query("SELECT FROM console_sessions FOR UPDATE").execute(&mut *lock).await.expect("a lock");
+    let slow = tell(&service.replica, &of_alice);
+    let meanwhile = async {
+        let waiting =
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        eventually("the first one waits", async || {
+            sqlx::query_scalar::<_, i64>(waiting).fetch_one(&pool).await.expect("a number") > 0
+        })
+        .await;
+        assert_eq!(send(&service.replica, &of_alice).await.status(), 503);
+        assert_eq!(tell(&service.replica, &of_bob).await, 200);
+        lock.rollback().await.expect("an end");
+    };
+    assert_eq!(tokio::join!(slow, meanwhile).0, 200);
+    assert_eq!(alice.get("/console/keys").await.status, 303);
 }
 
 #[tokio::test]
